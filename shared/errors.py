@@ -8,7 +8,7 @@ that turns each kind of refusal into an HTTP answer.
 from typing import ClassVar
 
 
-class Refusal(Exception):  # noqa: N818 (a refusal is an answer, not an error)
+class Refusal(Exception):
     """Base of every refusal; raise one of the kinds below through a subclass with a code of its own."""
 
     code: ClassVar[str] = "refused"

@@ -1,0 +1,16 @@
+"""What audit says: that somebody read the history (reading is itself recorded, H3)."""
+
+from shared.events import Event, Plain, Pseudonym
+from shared.refusals import RefusedAttempt
+
+
+class HistoryRead(Event, type="audit.history-read.v1"):
+    """Somebody read the history of one entity; who and under which grant stands in the envelope."""
+
+    reading_id: Pseudonym[str]
+    entity_id: Pseudonym[str]
+    entries: Plain[int]
+
+
+class AttemptRefused(RefusedAttempt, type="audit.attempt-refused.v1"):
+    """A rule of audit refused an attempt (H1)."""

@@ -1,0 +1,85 @@
+"""What auth says: who of the operator's staff may log in, every login step by step, sessions, signing keys.
+
+Streams: `staff-…`, `challenge-…` (one request for a code and its fate), `session-…`, `key-…`. No event carries a
+code, a token or a session's secret, not even hashed. `subject` is `profile:profile-…` or `staff:staff-…`.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from shared.events import Event, Personal, Plain, Pseudonym
+from shared.refusals import RefusedAttempt
+
+Purpose = Literal["login"]
+RefusedBecause = Literal[
+    "wrong-code", "expired", "tries-spent", "already-used", "superseded", "account-paused", "unknown"
+]
+EndedBecause = Literal["logged-out", "expired", "profile-cancelled"]
+
+
+class StaffAdded(Event, type="auth.staff-added.v1"):
+    """A person of customer service may log in; customer service is not a profile type."""
+
+    staff_id: Pseudonym[str]
+    email: Personal[str]
+    address: Personal[str]
+    """The address as it is compared."""
+    name: Personal[str]
+
+
+class CodeRequested(Event, type="auth.code-requested.v1"):
+    """Somebody asked for a code; `subject` is None when nobody is known by the address (the answer is the same, L2)."""
+
+    challenge_id: Pseudonym[str]
+    subject: Pseudonym[str | None]
+    purpose: Plain[Purpose]
+
+
+class CodeRefused(Event, type="auth.code-refused.v1"):
+    """A code was tried and refused (C-29: exactly one event an attempt)."""
+
+    challenge_id: Pseudonym[str]
+    subject: Pseudonym[str | None]
+    because: Plain[RefusedBecause]
+
+
+class CodeAccepted(Event, type="auth.code-accepted.v1"):
+    """The right code was given in time, once."""
+
+    challenge_id: Pseudonym[str]
+    subject: Pseudonym[str]
+
+
+class SessionStarted(Event, type="auth.session-started.v1"):
+    """Somebody is logged in until the time given at the latest."""
+
+    session_id: Pseudonym[str]
+    subject: Pseudonym[str]
+    challenge_id: Pseudonym[str]
+    ends_at: Plain[datetime]
+
+
+class SessionEnded(Event, type="auth.session-ended.v1"):
+    """A session is over; nothing that was issued under it is worth anything any more."""
+
+    session_id: Pseudonym[str]
+    subject: Pseudonym[str]
+    because: Plain[EndedBecause]
+
+
+class SigningKeyPublished(Event, type="auth.signing-key-published.v1"):
+    """A public key that access tokens are verified with from now until `not_after`."""
+
+    key_id: Pseudonym[str]
+    algorithm: Plain[Literal["EdDSA"]]
+    public_key: Plain[str]
+    """The raw Ed25519 public key, base64url without padding (the `x` of RFC 8037)."""
+    not_after: Plain[datetime]
+
+
+class AttemptRefused(RefusedAttempt, type="auth.attempt-refused.v1"):
+    """A rule of auth refused an attempt of somebody who is logged in (H1)."""
+
+
+LoginEvent = CodeRequested | CodeRefused | CodeAccepted
+SessionEvent = SessionStarted | SessionEnded

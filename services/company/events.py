@@ -1,0 +1,95 @@
+"""What company says: companies, their accounts and framework agreements, and whom customer service named to run them.
+
+The stream of an event is its company (`company-…`), so a reader sees one company's facts in the order they happened.
+"""
+
+from typing import Literal
+
+from shared.events import Event, Personal, Plain, Pseudonym
+from shared.refusals import RefusedAttempt
+
+
+class CompanyRegistered(Event, type="company.company-registered.v1"):
+    """Customer service registered a company (C6); its CVR number is registered once."""
+
+    company_id: Pseudonym[str]
+    cvr: Plain[str]
+    legal_name: Plain[str]
+    payment: Plain[Literal["invoice", "card"]]
+    contact_person: Personal[str]
+    contact_email: Personal[str]
+    phone: Personal[str | None]
+    postal_address: Personal[str | None]
+    invoice_email: Personal[str | None]
+
+
+class AccountOpened(Event, type="company.account-opened.v1"):
+    """An account exists: the company's first one, a framework account or a sub-account (C5, C6)."""
+
+    company_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+    customer_number: Plain[str]
+    name: Plain[str]
+    payment: Plain[Literal["invoice", "card"]]
+    agreement_id: Pseudonym[str | None]
+
+
+class FrameworkAgreementOpened(Event, type="company.framework-agreement-opened.v1"):
+    """Customer service opened a framework agreement; the accounts named here are its sub-accounts from now on (C5)."""
+
+    company_id: Pseudonym[str]
+    agreement_id: Pseudonym[str]
+    framework_account_id: Pseudonym[str]
+    sub_account_ids: Pseudonym[tuple[str, ...]]
+
+
+class AccountAdministratorNamed(Event, type="company.account-administrator-named.v1"):
+    """Customer service named the first administrator of an account (C6)."""
+
+    company_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+    email: Personal[str]
+    name: Personal[str]
+
+
+class MainAdministratorNamed(Event, type="company.main-administrator-named.v1"):
+    """Customer service named the first main administrator of a framework agreement (C6)."""
+
+    company_id: Pseudonym[str]
+    agreement_id: Pseudonym[str]
+    email: Personal[str]
+    name: Personal[str]
+
+
+class ContactDetailsChanged(Event, type="company.contact-details-changed.v1"):
+    """An administrator changed what may be changed directly (C2); the event carries all of it as it is now."""
+
+    company_id: Pseudonym[str]
+    contact_person: Personal[str]
+    contact_email: Personal[str]
+    phone: Personal[str | None]
+    postal_address: Personal[str | None]
+    invoice_email: Personal[str | None]
+
+
+class AccountRenamed(Event, type="company.account-renamed.v1"):
+    """An administrator gave an account another name (C2)."""
+
+    company_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+    name: Plain[str]
+
+
+class AttemptRefused(RefusedAttempt, type="company.attempt-refused.v1"):
+    """A rule of company refused an attempt (H1)."""
+
+
+CompanyEvent = (
+    CompanyRegistered
+    | AccountOpened
+    | FrameworkAgreementOpened
+    | AccountAdministratorNamed
+    | MainAdministratorNamed
+    | ContactDetailsChanged
+    | AccountRenamed
+)
