@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Annotated, Any, ClassVar, TypeVar
 
-import orjson
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
@@ -95,18 +94,15 @@ def upcast(old: str, new: str) -> Callable[[Callable[[JsonObject], JsonObject]],
     return declare
 
 
-def decode(name: str, data: bytes) -> Event:
+def decode(name: str, content: JsonObject) -> Event:
     """Read a stored or received event, lifted to the newest version.
 
-    Raises UnknownEventError for a name that nobody declared, pydantic.ValidationError for data that do not fit.
+    Raises UnknownEventError for a name that nobody declared, pydantic.ValidationError for content that does not fit.
     """
-    if name not in _UPCASTERS:
-        return _class_of(name).model_validate_json(data)
-    content: JsonObject = orjson.loads(data)
     while name in _UPCASTERS:
         name, lift = _UPCASTERS[name]
         content = lift(content)
-    return _class_of(name).model_validate_json(orjson.dumps(content))
+    return _class_of(name).model_validate(content)
 
 
 def _class_of(name: str) -> type[Event]:

@@ -1,0 +1,49 @@
+"""Why something is written: who asked, under which grant, in answer to what, and what must hold or fail with it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from shared.actor import Actor
+from shared.eventstore.statement import Statement
+
+Seen = tuple[str, ...]
+"""What a command wrote, as `stream@version` each: a client sends it back to be answered no earlier than that."""
+
+Bookkeeping = Callable[[Seen, Mapping[str, Any]], Iterable[Statement]]
+"""Statements that commit together with a command, told what it wrote and what it answers."""
+
+
+def _nothing(_seen: Seen, _answer: Mapping[str, Any]) -> Iterable[Statement]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The circumstances of one command, handed from its door (a request, an event) down to the append."""
+
+    actor: Actor
+    correlation: str
+    causation: str | None = None
+    grant: str | None = None
+    guards: Sequence[Statement] = ()
+    """What must still be so in the appending transaction, such as the actor's grant."""
+    bookkeeping: Bookkeeping = _nothing
+    """The idempotency key of a request, or the inbox entry of an event."""
+    answer: Mapping[str, Any] | None = None
+
+    def under(self, grant: str | None, *guards: Statement) -> Self:
+        """The same cause, now known to act under a grant that must still hold at the commit."""
+        return replace(self, grant=grant, guards=(*self.guards, *guards))
+
+    def answering(self, **answer: Any) -> Self:
+        """The same cause, with the answer that the command will give: it is kept with the command's key."""
+        return replace(self, answer=answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What came of a command: its answer and the versions it wrote (none when all was so already)."""
+
+    seen: Seen
+    answer: Mapping[str, Any]

@@ -1,0 +1,170 @@
+"""The envelope: what is known about an event beside the event itself, in the store and on the wire.
+
+In the store an event is one JSON object, `{"id": …, "time": …, "actor": …, …, "data": {the event}}`. On the wire
+it is a CloudEvent 1.0 in Kafka's binary mode: the envelope becomes `ce_` headers, the value is the `data` as it is.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from eventsourcing.persistence import Notification
+
+from shared.actor import Actor
+from shared.events import Event, JsonObject, decode
+
+CONTENT_TYPE = b"application/json"
+_DATA = b',"data":'
+
+
+class MalformedEnvelopeError(ValueError):
+    """A record is not one of our events: a header is missing, twice there, or not what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event together with the circumstances of its recording."""
+
+    id: str
+    source: str
+    stream: str
+    version: int
+    """Counts from 1 within the stream, without gaps."""
+    position: int
+    """Place in the order of the whole log of its service; 0 while the event is only being appended."""
+    time: datetime
+    actor: Actor
+    grant: str | None
+    correlation: str
+    causation: str | None
+    data: Event
+
+    @property
+    def type(self) -> str:
+        return self.data.type
+
+
+def to_state(recorded: Recorded) -> bytes:
+    """The stored form; stream, version, position and type have columns of their own."""
+    head = {
+        "id": recorded.id,
+        "time": recorded.time,
+        "actor": str(recorded.actor),
+        "grant": recorded.grant,
+        "correlation": recorded.correlation,
+        "causation": recorded.causation,
+    }
+    return b"".join((orjson.dumps(head, option=orjson.OPT_UTC_Z)[:-1], _DATA, recorded.data.to_json(), b"}"))
+
+
+def from_state(source: str, stored: Notification) -> Recorded:
+    """Read a stored event of a service's log. Raises as `shared.events.decode` does."""
+    content: JsonObject = orjson.loads(stored.state)
+    return Recorded(
+        id=content["id"],
+        source=source,
+        stream=str(stored.originator_id),
+        version=stored.originator_version,
+        position=stored.id,
+        time=datetime.fromisoformat(content["time"]),
+        actor=Actor.parse(content["actor"]),
+        grant=content["grant"],
+        correlation=content["correlation"],
+        causation=content["causation"],
+        data=decode(stored.topic, content["data"]),
+    )
+
+
+Headers = list[tuple[str, bytes]]
+
+
+def wire(source: str, stored: Notification) -> tuple[Headers, bytes]:
+    """Headers and value of a stored event on Kafka; the value is cut out of the stored bytes, not written anew."""
+    cut = stored.state.index(_DATA)
+    head: JsonObject = orjson.loads(stored.state[:cut] + b"}")
+    attributes = {
+        "specversion": "1.0",
+        "id": head["id"],
+        "type": stored.topic,
+        "source": source,
+        "subject": str(stored.originator_id),
+        "time": head["time"],
+        "stream": str(stored.originator_id),
+        "version": str(stored.originator_version),
+        "position": str(stored.id),
+        "actor": head["actor"],
+        "grant": head["grant"],
+        "correlationid": head["correlation"],
+        "causationid": head["causation"],
+    }
+    headers = [(f"ce_{name}", value.encode()) for name, value in attributes.items() if value is not None]
+    return [*headers, ("content-type", CONTENT_TYPE)], stored.state[cut + len(_DATA) : -1]
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """The `ce_` headers of a record, read but its event not yet: enough to place it in its stream."""
+
+    id: str
+    type: str
+    source: str
+    stream: str
+    version: int
+    position: int
+    time: datetime
+    actor: Actor
+    grant: str | None
+    correlation: str
+    causation: str | None
+
+    def with_data(self, value: bytes) -> Recorded:
+        """The whole event. Raises UnknownEventError, pydantic.ValidationError or orjson.JSONDecodeError."""
+        return Recorded(
+            id=self.id,
+            source=self.source,
+            stream=self.stream,
+            version=self.version,
+            position=self.position,
+            time=self.time,
+            actor=self.actor,
+            grant=self.grant,
+            correlation=self.correlation,
+            causation=self.causation,
+            data=decode(self.type, orjson.loads(value)),
+        )
+
+
+def attributes(headers: Iterable[tuple[str, bytes | None]]) -> Attributes:
+    """Read the headers of a record. Raises MalformedEnvelopeError when they are not those of one of our events."""
+    try:
+        given = _only_ours(headers)
+        return Attributes(
+            id=given["id"],
+            type=given["type"],
+            source=given["source"],
+            stream=given["stream"],
+            version=int(given["version"]),
+            position=int(given["position"]),
+            time=datetime.fromisoformat(given["time"]),
+            actor=Actor.parse(given["actor"]),
+            grant=given.get("grant"),
+            correlation=given["correlationid"],
+            causation=given.get("causationid"),
+        )
+    except KeyError as missing:
+        raise MalformedEnvelopeError(f"no header ce_{missing.args[0]}") from None
+    except ValueError as wrong:
+        raise MalformedEnvelopeError(str(wrong)) from None
+
+
+def _only_ours(headers: Iterable[tuple[str, bytes | None]]) -> Mapping[str, Any]:
+    given: dict[str, str] = {}
+    for name, value in headers:
+        if not name.startswith("ce_"):
+            continue
+        if value is None or name[3:] in given:
+            raise MalformedEnvelopeError(f"header {name} is empty or twice there")
+        given[name[3:]] = value.decode()
+    return given

@@ -1,0 +1,27 @@
+"""Views: read models that answer one question each, as tables that events change.
+
+A view is a pure function from an event to statements. The same function serves the inline view (in the commit of the
+event), the copy of another service's facts (in the commit of the inbox) and the rebuild from zero.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import LiteralString, Protocol
+
+from shared.envelope import Recorded
+from shared.errors import Refusal
+from shared.eventstore.statement import Statement
+
+
+class View(Protocol):
+    """What every view has."""
+
+    @property
+    def tables(self) -> Mapping[str, LiteralString]:
+        """Each table's name and the statement that creates it if it is not there, with its indexes."""
+
+    @property
+    def refusals(self) -> Mapping[str, type[Refusal]]:
+        """The refusal that each named constraint of these tables stands for; most views refuse nothing."""
+
+    def changes(self, recorded: Recorded) -> Iterable[Statement]:
+        """What an event changes in the tables; nothing for events that do not matter here."""
