@@ -1,0 +1,1 @@
+"""How the system is started and shipped: the local runtime, container files, generated contracts."""

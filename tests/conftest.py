@@ -1,0 +1,86 @@
+"""Fixtures every test may ask for: a fresh database, a broker (embedded and real), a topic prefix of its own."""
+
+import secrets
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from deploy.local.postgres import Postgres
+from tests.parts import KINDS, Broker, Brokers, CannotBeHad, Databases, wanted_kinds
+
+BROKERS = pytest.StashKey[Brokers]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The brokers belong to the session, so that its summary can tell which were used."""
+    config.stash[BROKERS] = Brokers()
+
+
+def pytest_report_header() -> str:
+    """Say at the top which brokers are asked for."""
+    return f"brokers asked for: {', '.join(wanted_kinds())} (TEST_BROKER=embedded|kafka|both)"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say at the end which were used, and why one was not."""
+    for line in config.stash[BROKERS].report():
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """The session's PostgreSQL cluster and its fresh databases."""
+    made = Databases()
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="session")
+def postgres(databases: Databases) -> Postgres:
+    """The session's PostgreSQL cluster (not durable)."""
+    return databases.postgres
+
+
+@pytest.fixture
+def new_database(databases: Databases) -> Iterator[Callable[[], str]]:
+    """Makes fresh, empty databases for one test; each call answers the address of one more."""
+    names: list[str] = []
+
+    def make() -> str:
+        name, dsn = databases.new()
+        names.append(name)
+        return dsn
+
+    yield make
+    for name in names:
+        databases.drop(name)
+
+
+@pytest.fixture
+def database(new_database: Callable[[], str]) -> str:
+    """The address of one fresh, empty database."""
+    return new_database()
+
+
+@pytest.fixture(scope="session")
+def brokers(pytestconfig: pytest.Config) -> Iterator[Brokers]:
+    """The session's brokers, each started at first need."""
+    yield pytestconfig.stash[BROKERS]
+    pytestconfig.stash[BROKERS].end()
+
+
+@pytest.fixture(params=KINDS)
+def broker(request: pytest.FixtureRequest, brokers: Brokers) -> Broker:
+    """A running broker; the test runs once on the embedded one and once on Apache Kafka."""
+    if request.param not in wanted_kinds():
+        pytest.skip(f"TEST_BROKER leaves out the {request.param} broker")
+    try:
+        return brokers.get(request.param)
+    except CannotBeHad as reason:
+        pytest.skip(f"{request.param} broker: {reason}")
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix for the topics and consumer groups of one test: brokers are shared by the session."""
+    return f"t{secrets.token_hex(4)}-"

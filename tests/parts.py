@@ -1,0 +1,136 @@
+"""The real parts tests run on: one PostgreSQL cluster, the embedded broker and, where it can be had, Apache Kafka.
+
+Each is started at first need, once a session. The real broker is chosen in this order: the one named in
+KAFKA_BOOTSTRAP_SERVERS, Apache Kafka in a container, Apache Kafka from Maven's jars. TEST_BROKER=embedded|kafka|both
+restricts what is tested.
+"""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from deploy.local.postgres import NOT_DURABLE, Postgres
+from deploy.local.tansu import Tansu
+
+TEMPLATE = "test"
+Kind = Literal["embedded", "kafka"]
+KINDS: tuple[Kind, ...] = ("embedded", "kafka")
+
+
+class Broker(Protocol):
+    """A broker a test may use, kill, start again, and wipe."""
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Its address, as Kafka clients want it."""
+
+    def start(self) -> None:
+        """Start it if it is not running, and wait until it answers."""
+
+    def stop(self) -> None:
+        """Stop it in order."""
+
+    def kill(self) -> None:
+        """SIGKILL it."""
+
+    def wipe(self) -> None:
+        """Stop it and delete all its data."""
+
+
+class CannotBeHad(Exception):
+    """A part is not available on this machine; the message says why."""
+
+
+class Databases:
+    """Fresh databases of one cluster, copied from an empty template."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="selfservice-tests-"))
+        self._folder.chmod(0o711)  # PostgreSQL's own user has to pass when this is root
+        self.postgres = Postgres(folder=self._folder / "postgres", settings=NOT_DURABLE)
+        self.postgres.start()
+        self.postgres.create_database(TEMPLATE)
+        self._numbers = itertools.count(1)
+
+    def new(self) -> tuple[str, str]:
+        """Name and address of a fresh database."""
+        name = f"{TEMPLATE}_{next(self._numbers)}"
+        return name, self.postgres.clone_database(TEMPLATE, name)
+
+    def drop(self, name: str) -> None:
+        """Drop it, whoever is connected."""
+        self.postgres.drop_database(name)
+
+    def end(self) -> None:
+        """Stop the cluster and delete it."""
+        self.postgres.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@dataclass
+class Brokers:
+    """The brokers of this session, started at first need; why one cannot be had is remembered and told."""
+
+    _started: dict[Kind, Broker] = field(default_factory=dict)
+    _refused: dict[Kind, str] = field(default_factory=dict)
+    chosen: dict[Kind, str] = field(default_factory=dict)
+
+    def get(self, kind: Kind) -> Broker:
+        """That broker, running. Raises CannotBeHad."""
+        if kind in self._refused:
+            raise CannotBeHad(self._refused[kind])
+        if kind not in self._started:
+            try:
+                self._started[kind], self.chosen[kind] = _FIRST[kind]()
+            except CannotBeHad as reason:
+                self._refused[kind] = str(reason)
+                raise
+        self._started[kind].start()
+        return self._started[kind]
+
+    def best(self) -> Broker:
+        """The one broker tests take that need only one: the real one where it can be had and is not ruled out."""
+        kinds = wanted_kinds()
+        if "kafka" in kinds:
+            try:
+                return self.get("kafka")
+            except CannotBeHad:
+                if "embedded" not in kinds:
+                    raise
+        return self.get("embedded")
+
+    def report(self) -> list[str]:
+        """What was chosen and what was refused, for the summary."""
+        chosen = [f"{kind} broker: {what}" for kind, what in self.chosen.items()]
+        return chosen + [f"{kind} broker: not to be had: {why}" for kind, why in self._refused.items()]
+
+    def end(self) -> None:
+        """Stop all of them."""
+        for broker in self._started.values():
+            broker.stop()
+
+
+def wanted_kinds() -> tuple[Kind, ...]:
+    """The kinds of broker TEST_BROKER asks for; both unless it is set."""
+    asked = os.environ.get("TEST_BROKER", "both")
+    if asked not in {"both", *KINDS}:
+        raise ValueError(f"TEST_BROKER={asked}: choose embedded, kafka or both")
+    return KINDS if asked == "both" else tuple(kind for kind in KINDS if kind == asked)
+
+
+def _embedded() -> tuple[Broker, str]:
+    broker = Tansu()
+    broker.start()
+    return broker, f"Tansu (memory) at {broker.bootstrap_servers}"
+
+
+def _real() -> tuple[Broker, str]:
+    raise CannotBeHad("no Apache Kafka here yet")
+
+
+_FIRST: dict[Kind, Callable[[], tuple[Broker, str]]] = {"embedded": _embedded, "kafka": _real}
