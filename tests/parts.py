@@ -14,9 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+import pytest
+
+from deploy.local.kafka import Kafka
+from deploy.local.kafka_jars import KafkaNotAvailable, jars_version, why_not_available
 from deploy.local.postgres import NOT_DURABLE, Postgres
 from deploy.local.tansu import Tansu
+from tests.kafka_container import IMAGE, KafkaContainer, docker_answers
 
+KAFKA_JARS = Path(os.environ.get("KAFKA_JARS", Path(__file__).parent.parent / "var" / "kafka-libs"))
+"""Where Apache Kafka's jars are kept over test runs."""
 TEMPLATE = "test"
 Kind = Literal["embedded", "kafka"]
 KINDS: tuple[Kind, ...] = ("embedded", "kafka")
@@ -70,6 +77,27 @@ class Databases:
         """Stop the cluster and delete it."""
         self.postgres.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class NamedBroker:
+    """A broker somebody else runs: tests use it, and those that would kill or wipe it are skipped."""
+
+    bootstrap_servers: str
+
+    def start(self) -> None:
+        """It runs."""
+
+    def stop(self) -> None:
+        """It stays."""
+
+    def kill(self) -> None:
+        """Not ours to kill."""
+        pytest.skip("the broker named in KAFKA_BOOTSTRAP_SERVERS is not ours to kill")
+
+    def wipe(self) -> None:
+        """Not ours to wipe."""
+        pytest.skip("the broker named in KAFKA_BOOTSTRAP_SERVERS is not ours to wipe")
 
 
 @dataclass
@@ -130,7 +158,20 @@ def _embedded() -> tuple[Broker, str]:
 
 
 def _real() -> tuple[Broker, str]:
-    raise CannotBeHad("no Apache Kafka here yet")
+    """The first of: the one named in the environment, a container, Maven's jars. Raises CannotBeHad."""
+    if named := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        return NamedBroker(named), f"the one named in KAFKA_BOOTSTRAP_SERVERS, {named}"
+    if docker_answers():
+        return KafkaContainer(), f"{IMAGE} in a container"
+    folder = Path(tempfile.mkdtemp(prefix="selfservice-kafka-"))
+    kafka = Kafka(folder=folder, jars=KAFKA_JARS)
+    if why_not := why_not_available(KAFKA_JARS):
+        raise CannotBeHad(f"no KAFKA_BOOTSTRAP_SERVERS, no Docker engine, and {why_not}")
+    try:
+        kafka.start()
+    except KafkaNotAvailable as reason:
+        raise CannotBeHad(f"no KAFKA_BOOTSTRAP_SERVERS, no Docker engine, and {reason}") from reason
+    return kafka, f"Apache Kafka {jars_version(KAFKA_JARS)} from Maven's jars at {kafka.bootstrap_servers}"
 
 
 _FIRST: dict[Kind, Callable[[], tuple[Broker, str]]] = {"embedded": _embedded, "kafka": _real}

@@ -30,14 +30,18 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A free loopback port outside the range from which outgoing connections take theirs.
+    """A free loopback port outside the range from which outgoing connections take theirs; never the same one twice.
 
     A part keeps its port over restarts; a port of the system's ephemeral range could be taken by any client meanwhile.
     """
     for port in random.sample(range(20_000, 32_000), 200):
-        if is_free(port):
+        if port not in _given and is_free(port):
+            _given.add(port)
             return port
     raise RuntimeError("no free loopback port was found between 20000 and 32000")
+
+
+_given: set[int] = set()
 
 
 def answers(port: int) -> bool:
