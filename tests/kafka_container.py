@@ -6,6 +6,7 @@ address, and it stays the same when the container is killed and started again.
 """
 
 import os
+import socket
 from typing import Any, cast
 
 import httpx
@@ -24,12 +25,15 @@ PATIENCE = 90.0
 def docker_answers() -> bool:
     """Whether a Docker engine answers here, at DOCKER_HOST or the usual socket."""
     address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    socket = address.removeprefix("unix://") if address.startswith("unix://") else None
-    url = "http://docker" if socket else address.replace("tcp://", "http://", 1)
+    path = address.removeprefix("unix://") if address.startswith("unix://") else None
+    url = "http://docker" if path else address.replace("tcp://", "http://", 1)
     try:
-        with httpx.Client(transport=httpx.HTTPTransport(uds=socket), timeout=2.0) as engine:
+        if path:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(path)
+        with httpx.Client(transport=httpx.HTTPTransport(uds=path), timeout=2.0) as engine:
             return engine.get(f"{url}/_ping").text == "OK"
-    except (httpx.HTTPError, httpx.InvalidURL):
+    except (OSError, httpx.HTTPError, httpx.InvalidURL):
         return False
 
 
