@@ -1,0 +1,1 @@
+"""The rules of products, free of the world: standard library and events only."""

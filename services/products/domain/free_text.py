@@ -1,0 +1,63 @@
+"""What people write freely: one line, of a sensible length, never the number of a payment card.
+
+P6   Anything that looks like a full card number is refused; no refusal repeats what was written.
+"""
+
+import re
+import unicodedata
+from itertools import combinations
+
+from shared.errors import Invalid
+
+_DIGIT_GROUPS = re.compile(r"\d+(?:[\s\-‐-―−]+\d+)*")
+_CARD_DIGITS = range(13, 20)
+
+
+class TextMalformed(Invalid):
+    """A text is one line of visible characters, neither empty nor longer than its field allows."""
+
+    code = "text-malformed"
+
+
+class LooksLikeACardNumber(Invalid):
+    """The text contains what looks like the number of a payment card; leave the number out."""
+
+    code = "looks-like-a-card-number"
+    rule = "P6"
+
+
+def line(text: str, *, most: int) -> str:
+    """The text as it is kept: trimmed, each run of white space one space, at most `most` characters.
+
+    Raises TextMalformed when it is empty, too long or holds invisible characters, LooksLikeACardNumber (P6).
+    """
+    kept = " ".join(text.split())
+    if not kept or len(kept) > most or not kept.isprintable():
+        raise TextMalformed(most=most)
+    if _holds_a_card_number(kept):
+        raise LooksLikeACardNumber
+    return kept
+
+
+def optional_line(text: str | None, *, most: int) -> str | None:
+    """As `line`, where nothing or only white space means that there is none."""
+    return line(text, most=most) if text and not text.isspace() else None
+
+
+def _holds_a_card_number(text: str) -> bool:
+    # NFKC, because a full-width number is as much a number; \d and int() know the digits of every script.
+    runs = _DIGIT_GROUPS.findall(unicodedata.normalize("NFKC", text))
+    return any(_is_card_number(digits) for run in runs for digits in _neighbours(re.findall(r"\d+", run)))
+
+
+def _neighbours(groups: list[str]) -> list[str]:
+    """Each stretch of groups as one number: a card number may have an expiry date or a count written beside it."""
+    return ["".join(groups[start:end]) for start, end in combinations(range(len(groups) + 1), 2)]
+
+
+def _is_card_number(digits: str) -> bool:
+    """Luhn's check, which every payment card number passes."""
+    if len(digits) not in _CARD_DIGITS:
+        return False
+    doubled = [int(digit) * (2 if place % 2 else 1) for place, digit in enumerate(reversed(digits))]
+    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0

@@ -1,0 +1,1 @@
+"""The rules of profiles, free of the world: standard library, events and the published IDNA tables only."""
