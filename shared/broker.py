@@ -1,0 +1,150 @@
+"""The broker: every setting of topics, producers and consumers, said once.
+
+FastStream acknowledges before the handler runs and aiokafka's defaults are `acks=1`, automatic commits and `latest`;
+each of them loses events. Here all of it is said explicitly, and a test reads it back from running clients.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from shared.logs import log
+from shared.settings import KafkaSettings
+
+PARTITIONS = 6
+KEEP_FOR_EVER = "-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic of events: one a service, keyed by stream, so that a stream's events stay in order."""
+
+    name: str
+    partitions: int = PARTITIONS
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Retention for ever: a new subscriber reads the whole history. Never compacted: every event counts."""
+        return {"cleanup.policy": "delete", "retention.ms": KEEP_FOR_EVER, "retention.bytes": KEEP_FOR_EVER}
+
+
+def topic_of(service: str, prefix: str = "selfservice") -> Topic:
+    """The topic that a service publishes its events to."""
+    return Topic(f"{prefix}.{service}.events")
+
+
+class PartitionsChangedError(Exception):
+    """A topic has another number of partitions than declared, so keys would move and order would break."""
+
+
+async def ensure_topics(topics: Sequence[Topic], settings: KafkaSettings) -> None:
+    """Create what is missing. Raises PartitionsChangedError, or KafkaError while the broker is out of reach."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=10_000)
+    try:
+        await admin.start()
+        present = {found["topic"]: len(found["partitions"]) for found in await admin.describe_topics()}
+        for topic in topics:
+            if topic.name not in present:
+                await _create(admin, topic, settings)
+            elif present[topic.name] != topic.partitions:
+                raise PartitionsChangedError(f"{topic.name}: {present[topic.name]} partitions, not {topic.partitions}")
+    finally:
+        await admin.close()
+
+
+async def _create(admin: AIOKafkaAdminClient, topic: Topic, settings: KafkaSettings) -> None:
+    new = NewTopic(
+        topic.name,
+        topic.partitions,
+        settings.replication_factor,
+        topic_configs={**topic.settings, "min.insync.replicas": str(settings.min_insync_replicas)},
+    )
+    answer = await admin.create_topics([new])
+    for name, code, *_ in answer.topic_errors:
+        if code not in {0, TopicAlreadyExistsError.errno}:
+            raise KafkaError(f"topic {name} could not be created: error {code}")
+
+
+def producer(settings: KafkaSettings) -> AIOKafkaProducer:
+    """A producer that counts a record as sent only when every in-sync replica has it."""
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.bootstrap_servers,
+        acks="all",
+        enable_idempotence=settings.idempotence,
+        request_timeout_ms=10_000,
+        metadata_max_age_ms=5_000,
+        max_batch_size=256 * 1024,
+    )
+
+
+CONSUMER: dict[str, Any] = {
+    "auto_offset_reset": "earliest",
+    "ack_policy": AckPolicy.NACK_ON_ERROR,
+    "fetch_max_wait_ms": 50,
+    "max_records": 500,
+    "isolation_level": "read_committed",
+}
+"""What every subscription of ours says beside its topics and its group."""
+
+BatchHandler = Callable[[Sequence[ConsumerRecord[Any, Any]]], Awaitable[None]]
+
+
+async def _tolerant(records: Any, original: Callable[[Any], Awaitable[KafkaMessage]]) -> KafkaMessage:
+    """Parse a batch without touching headers: a value that is not UTF-8 would raise before any handler sees it."""
+    message = await original(tuple(replace(record, headers=()) for record in records))
+    message.raw_message = records
+    return message
+
+
+async def _pass_through(message: KafkaMessage) -> list[Any]:
+    return [record.value for record in message.raw_message]
+
+
+def subscribe(topics: Sequence[Topic], group: str, settings: KafkaSettings, handle: BatchHandler) -> KafkaBroker:
+    """A FastStream broker with one batch subscription; a batch is acknowledged when `handle` has come back."""
+    broker = KafkaBroker(
+        settings.bootstrap_servers,
+        parser=_tolerant,
+        decoder=_pass_through,
+        metadata_max_age_ms=5_000,
+        logger=None,
+        allow_auto_create_topics=False,
+    )
+
+    async def take(message: KafkaMessage) -> None:
+        raw = message.raw_message
+        await handle(raw if isinstance(raw, tuple) else (raw,))
+
+    subscription = broker.subscriber(
+        *(topic.name for topic in topics),
+        group_id=group,
+        batch=True,
+        session_timeout_ms=settings.session_timeout_ms,
+        heartbeat_interval_ms=settings.heartbeat_interval_ms,
+        **CONSUMER,
+    )
+    subscription(take)
+    return broker
+
+
+async def start_patiently(broker: KafkaBroker, topics: Sequence[Topic], settings: KafkaSettings) -> None:
+    """Start a subscription when the broker answers: FastStream itself gives up at the first refusal."""
+    wait = 0.1
+    while True:
+        try:
+            await ensure_topics(topics, settings)
+            await broker.start()
+        except (KafkaError, OSError) as unreachable:
+            log.warning("broker out of reach", error=str(unreachable))
+            await broker.stop()
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 2.0)
+        else:
+            return

@@ -1,0 +1,1 @@
+"""HTTP: how every service is asked and how it answers."""

@@ -1,0 +1,80 @@
+"""Consistency tokens: a client that sends back what it wrote is never answered from before that.
+
+Every write answers `Seen: profile-…@7, product-…@1`. A request with `Require-Seen:` of the same form is answered only
+when this service has applied at least those versions: its own from the log, others' from the inbox.
+"""
+
+import asyncio
+import re
+
+from shared.cause import Seen
+from shared.database import Database
+from shared.errors import Invalid, Unavailable
+from shared.ids import kind_of
+
+WAIT_SECONDS = 2.0
+POLL_SECONDS = 0.02
+MOST_STREAMS = 50
+_ENTRY = re.compile(r"([a-z]+(?:-[a-z]+)*-[0-9a-f]{32})@([0-9]{1,15})", re.ASCII)
+
+
+class SeenMalformed(Invalid):
+    """`Require-Seen` must be a list of `stream@version`, as `Seen` answered it."""
+
+    code = "require-seen-malformed"
+
+
+class NotSeenYet(Unavailable):
+    """This service has not applied yet what you have seen; ask again in a moment."""
+
+    code = "not-seen-yet"
+
+
+def header_of(seen: Seen) -> str:
+    """The value of the `Seen` header."""
+    return ", ".join(seen)
+
+
+def parse(header: str) -> dict[str, int]:
+    """The versions a client requires by stream. Raises SeenMalformed."""
+    wanted: dict[str, int] = {}
+    for entry in header.split(","):
+        match = _ENTRY.fullmatch(entry.strip())
+        if match is None or len(wanted) == MOST_STREAMS:
+            raise SeenMalformed
+        wanted[match[1]] = max(int(match[2]), wanted.get(match[1], 0))
+    return wanted
+
+
+class Applied:
+    """What a service has applied, of its own streams and of those it follows."""
+
+    def __init__(self, database: Database, *, own: frozenset[str], follows: frozenset[str]) -> None:
+        self._database = database
+        self._own = own
+        self._follows = follows
+
+    async def wait_for(self, header: str) -> None:
+        """Come back when everything is applied that the header names and that can matter here.
+
+        Raises SeenMalformed, or NotSeenYet after two seconds.
+        """
+        wanted = parse(header)
+        deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
+        while not await self._has_all(wanted):
+            if asyncio.get_running_loop().time() > deadline:
+                raise NotSeenYet
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _has_all(self, wanted: dict[str, int]) -> bool:
+        own = {stream: version for stream, version in wanted.items() if kind_of(stream) in self._own}
+        foreign = {stream: version for stream, version in wanted.items() if kind_of(stream) in self._follows}
+        log = "SELECT originator_id AS stream FROM events WHERE originator_id = %s AND originator_version = %s"
+        for stream, version in own.items():
+            if version and await self._database.row(log, (stream, version)) is None:
+                return False
+        if not foreign:
+            return True
+        rows = await self._database.rows("SELECT stream, version FROM inbox WHERE stream = ANY(%s)", (list(foreign),))
+        applied = {row["stream"]: row["version"] for row in rows}
+        return all(applied.get(stream, 0) >= version for stream, version in foreign.items())
