@@ -1,0 +1,1 @@
+"""Tests of company: its rules read aloud."""

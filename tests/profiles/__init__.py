@@ -1,0 +1,1 @@
+"""Tests of profiles: its rules read aloud."""

@@ -1,0 +1,106 @@
+"""Asking a profile again changes nothing; A8 and A11 hold in every history."""
+
+from collections.abc import Callable
+from functools import partial, reduce
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.profiles.domain.profile import (
+    Profile,
+    cancel,
+    change_contact_details,
+    create_profile,
+    end_product_access,
+    evolve,
+    grant_account_administrator,
+    grant_main_administrator,
+    grant_product_access,
+    revoke_account_administrator,
+    revoke_main_administrator,
+)
+from services.profiles.events import ProductAccessGranted, ProductAccessRevoked, ProfileEvent
+from shared.errors import Refusal
+
+Command = Callable[[Profile], list[ProfileEvent]]
+
+AGREEMENTS = st.sampled_from(["agreement-1", "agreement-2"])
+ACCOUNTS = st.sampled_from(["account-1", "account-2"])
+PRODUCTS = st.sampled_from(["product-1", "product-2", "product-3"])
+EMAILS = st.sampled_from(
+    ["anna@nordlys.example.com", "ＡＮＮＡ@nordlys.example.com", "maja@havnefart.example.dk", "anna"]
+)
+BECAUSE = st.sampled_from(["revoked", "product-closed"])
+NAMES = st.sampled_from(["Anna Lund", "Anna Holm", " "])
+
+
+def asked(decision: Callable[..., list[ProfileEvent]], **asks: st.SearchStrategy[object]) -> st.SearchStrategy[Command]:
+    return st.fixed_dictionaries(asks).map(lambda arguments: partial(decision, **arguments))
+
+
+COMPANY: dict[str, st.SearchStrategy[object]] = {"company_id": st.just("company-1")}
+COMMANDS = st.one_of(
+    asked(create_profile, profile_id=st.just("profile-1"), email=EMAILS, name=NAMES),
+    asked(grant_main_administrator, agreement_id=AGREEMENTS, **COMPANY),
+    asked(grant_account_administrator, account_id=ACCOUNTS, **COMPANY),
+    asked(grant_product_access, product_id=PRODUCTS, account_id=ACCOUNTS, **COMPANY),
+    asked(revoke_main_administrator, agreement_id=AGREEMENTS, because=BECAUSE),
+    asked(revoke_account_administrator, account_id=ACCOUNTS, because=BECAUSE),
+    asked(end_product_access, product_id=PRODUCTS, because=BECAUSE),
+    asked(change_contact_details, name=NAMES, phone=st.sampled_from([None, "+45 11 22 33 44"])),
+    asked(cancel, confirmed=st.booleans()),
+)
+CREATE = partial(create_profile, profile_id="profile-1", email="anna@nordlys.example.com", name="Anna Lund")
+# Most histories begin with a profile, or little would ever happen in them.
+HISTORIES = st.lists(COMMANDS, max_size=12).flatmap(lambda asks: st.sampled_from([[CREATE, *asks], asks]))
+
+
+def answer(profile: Profile, command: Command) -> list[ProfileEvent] | type[Refusal]:
+    try:
+        return command(profile)
+    except Refusal as refusal:
+        return type(refusal)
+
+
+def history_of(commands: list[Command]) -> list[ProfileEvent]:
+    history: list[ProfileEvent] = []
+    for command in commands:
+        said = answer(reduce(evolve, history, Profile()), command)
+        history += said if isinstance(said, list) else []
+    return history
+
+
+@settings(deadline=None)
+@given(HISTORIES, COMMANDS)
+def test_every_command_repeated_in_any_state_changes_nothing_or_is_refused_alike(
+    before: list[Command], command: Command
+) -> None:
+    profile = reduce(evolve, history_of(before), Profile())
+    first = answer(profile, command)
+    if isinstance(first, list):
+        assert answer(reduce(evolve, first, profile), command) == []
+    else:
+        assert answer(profile, command) is first
+
+
+@settings(deadline=None)
+@given(HISTORIES)
+def test_a11_a_cancelled_profile_holds_nothing_and_is_given_nothing(commands: list[Command]) -> None:
+    history = history_of([CREATE, *commands, partial(cancel, confirmed=True)])
+    profile = reduce(evolve, history, Profile())
+    assert profile.cancelled
+    assert (dict(profile.main), dict(profile.accounts), profile.product_access) == ({}, {}, None)
+    for command in commands:
+        assert not isinstance(said := answer(profile, command), list) or said == []
+
+
+@settings(deadline=None)
+@given(HISTORIES)
+def test_a8_no_history_gives_a_profile_two_products_at_once(commands: list[Command]) -> None:
+    reached: set[str] = set()
+    for event in history_of(commands):
+        if isinstance(event, ProductAccessGranted):
+            reached.add(event.product_id)
+        elif isinstance(event, ProductAccessRevoked):
+            reached.remove(event.product_id)
+        assert len(reached) <= 1
