@@ -21,6 +21,7 @@ class Refusal(Exception):
 
     @property
     def detail(self) -> str:
+        """The sentence for people."""
         return str(self)
 
 

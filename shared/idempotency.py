@@ -29,6 +29,13 @@ CREATE INDEX IF NOT EXISTS idempotency_at ON idempotency (at);
 """
 
 
+PURGE: LiteralString = (
+    "DELETE FROM idempotency WHERE ctid = ANY(ARRAY(SELECT ctid FROM idempotency "
+    "WHERE at < clock_timestamp() - make_interval(hours => 24) LIMIT 10000))"
+)
+"""Run now and then: keys past their time are of no use."""
+
+
 class KeyReused(Conflict):
     """This Idempotency-Key was already used for another command."""
 
@@ -68,8 +75,9 @@ class Key:
     def keep(self, status: int, seen: Seen, answer: Mapping[str, Any]) -> Iterable[Statement]:
         """Statements for the command's commit."""
         yield Statement(
-            "DELETE FROM idempotency WHERE actor = %s AND at < clock_timestamp() - make_interval(hours => %s)",
-            (str(self.actor), KEPT_HOURS),
+            "DELETE FROM idempotency WHERE actor = %s AND key = %s "
+            "AND at < clock_timestamp() - make_interval(hours => %s)",
+            (str(self.actor), self.key, KEPT_HOURS),
         )
         yield Statement(
             "INSERT INTO idempotency (actor, key, digest, status, seen, answer) VALUES (%s, %s, %s, %s, %s, %s)",

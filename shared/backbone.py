@@ -1,0 +1,253 @@
+"""The backbone: the parts that every service has, put together, started and stopped in order.
+
+A service's `service.py` makes one, hands its streams to its use cases, says what it reacts to, and serves its routes.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+import uvicorn
+from fastapi import APIRouter, FastAPI
+from faststream.kafka import KafkaBroker
+from psycopg import Connection
+
+from shared import health, idempotency, inbox, relay
+from shared.broker import start_patiently, subscribe, topic_of
+from shared.cause import Cause
+from shared.clock import Clock, system_clock
+from shared.database import Database
+from shared.errors import Refusal, Unavailable
+from shared.events import Event
+from shared.eventstore.group_commit import GroupCommit
+from shared.eventstore.recorder import OrderedRecorder, datastore
+from shared.eventstore.streams import Streams
+from shared.health import Health
+from shared.http import problems
+from shared.http.door import Door
+from shared.http.edge import Edge
+from shared.ids import new_id
+from shared.inbox import Inbox, Reaction
+from shared.logs import configure_logs, log
+from shared.refusals import RefusedAttempt
+from shared.relay import Relay
+from shared.seen import Applied
+from shared.settings import ServiceSettings
+from shared.tokens import FindKey, Verifier
+from shared.views import View
+
+MIGRATION_LOCK = 0x5E1F5E11
+PURGE_SECONDS = 3600.0
+
+
+class Backbone:
+    """The mechanism of one service: its log, its views, its relay, its inbox and its door."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: ServiceSettings,
+        *,
+        own: Iterable[str],
+        views: Sequence[View],
+        hears: Sequence[str] = (),
+        follows: Iterable[str] = (),
+        copies: Sequence[View] = (),
+        attempt_refused: type[RefusedAttempt],
+        clock: Clock = system_clock,
+    ) -> None:
+        """`own` and `follows` name kinds of streams; `hears` names the services whose topics are subscribed to.
+
+        `views` change in the commit of this service's own events, `copies` in the inbox with others'.
+        """
+        self.name = name
+        self.settings = settings
+        self.clock = clock
+        self._dsn = settings.database_url.get_secret_value()
+        self._views, self._copies = views, copies
+        self._own, self._follows = frozenset(own), frozenset(follows)
+        self._topics = [topic_of(service, settings.kafka.topic_prefix) for service in hears]
+        self._attempt_refused = attempt_refused
+        self._datastore = datastore(self._dsn, connections=8)
+        self.recorder = OrderedRecorder(self._datastore)
+        self.writer = GroupCommit(self.connect)
+        self.streams = Streams(name, self.recorder, self.writer, views, clock)
+        self.database = Database(self._dsn)
+        self.relay = Relay(name, topic_of(name, settings.kafka.topic_prefix), self.recorder, self._dsn, settings.kafka)
+        self.applied = Applied(self.database, own=self._own, follows=self._follows)
+        self.inbox: Inbox | None = None
+        self._subscription: KafkaBroker | None = None
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._background: list[Callable[[], Coroutine[Any, Any, Any]]] = []
+        self.subscribed = False
+
+    def connect(self) -> Connection[Any]:
+        """A connection of one's own for a thread that writes."""
+        return psycopg.connect(self._dsn, autocommit=True, prepare_threshold=2, options="-c lock_timeout=10s")
+
+    def reacts(self, reactions: Mapping[type[Event], Reaction] | None = None) -> None:
+        """Say what this service does whenever another service says something, and take in the copies."""
+        self.inbox = Inbox(
+            follows=self._follows,
+            copies=self._copies,
+            reactions=reactions or {},
+            connect=self.connect,
+            writer=self.writer,
+        )
+
+    def runs(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """Add work of the service's own that goes on until it stops (a mailer, a clean-up)."""
+        self._background.append(work)
+
+    def door(self, find_key: FindKey) -> Door:
+        """The way in for requests, with tokens verified by the keys that `find_key` answers."""
+        return Door(
+            verifier=Verifier(self.name, find_key, self.clock),
+            applied=self.applied,
+            database=self.database,
+            record_refusal=self.record_refusal,
+        )
+
+    def app(self, routes: APIRouter, door: Door) -> FastAPI:
+        """The service as an ASGI application."""
+        app = FastAPI(
+            title=self.name, version="1", lifespan=self._lifespan, docs_url=None, redoc_url=None, openapi_url=None
+        )
+        problems.install(app)
+        app.add_exception_handler(Refusal, door.refused)
+        app.include_router(routes)
+        app.include_router(health.routes(self.name, self.look))
+        app.add_middleware(Edge)
+        return app
+
+    async def record_refusal(self, operation: str, about: Sequence[str], refusal: Refusal, cause: Cause) -> None:
+        """Make a refused attempt part of the history (H1), in a stream of its own."""
+        attempt = self._attempt_refused(
+            attempt_id=new_id("attempt"),
+            operation=operation,
+            about=tuple(about),
+            code=refusal.code,
+            rule=refusal.rule,
+            reason=refusal.detail,
+        )
+        await self.streams.record(attempt.attempt_id, attempt, cause)
+
+    # Life ------------------------------------------------------------------------------------------------------------
+
+    def migrate(self) -> None:
+        """Create what is missing in the database; replicas that start together take turns."""
+        with self.connect() as connection:
+            connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
+            self.recorder.create_table()
+            for statement in (relay.TABLE, inbox.TABLES, idempotency.TABLE):
+                connection.execute(statement)
+            for view in {id(view): view for view in (*self._views, *self._copies)}.values():
+                for table in view.tables.values():
+                    connection.execute(table)
+
+    async def open_store(self) -> None:
+        """Everything that writing and reading needs, without the broker."""
+        await asyncio.to_thread(self.migrate)
+        await self.database.open()
+        self.writer.after_commit = self.relay.wake
+        await self.writer.start()
+
+    async def close_store(self) -> None:
+        await self.writer.stop()
+        if self.inbox is not None:
+            self.inbox.close()
+        await self.database.close()
+        self._datastore.close()
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.stop()
+
+    async def start(self) -> None:
+        # The writer's thread must not wait out the interpreter's usual 5 ms for its turn after every answer.
+        sys.setswitchinterval(0.0005)
+        await self.open_store()
+        for work in (self.relay.run, self._subscribe, self._purge, *self._background):
+            self._tasks.append(asyncio.create_task(work()))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._subscription is not None:
+            await self._subscription.stop()
+        await self.close_store()
+
+    async def _subscribe(self) -> None:
+        if self.inbox is None or not self._topics:
+            self.subscribed = True
+            return
+        broker = subscribe(self._topics, self.name, self.settings.kafka, self.inbox.take)
+        await start_patiently(broker, self._topics, self.settings.kafka)
+        self._subscription, self.subscribed = broker, True
+
+    async def _purge(self) -> None:
+        with_connection = self.database
+        while True:
+            try:
+                await with_connection.rows(idempotency.PURGE)
+            except (Unavailable, psycopg.Error) as failure:
+                log.warning("purge failed", error=repr(failure))
+            await asyncio.sleep(PURGE_SECONDS)
+
+    async def look(self) -> Health:
+        """How this service is doing."""
+        try:
+            row = await self.database.row(
+                "SELECT (SELECT max(notification_id) FROM events) AS newest, (SELECT count(*) FROM dead_letters) AS dead"
+            )
+        except Unavailable as unreachable:
+            return self._health(ready=False, newest=0, dead=0, error=unreachable.detail)
+        assert row is not None  # noqa: S101 (the query always has one row)
+        return self._health(ready=self.subscribed, newest=row["newest"] or 0, dead=row["dead"])
+
+    def _health(self, *, ready: bool, newest: int, dead: int, error: str | None = None) -> Health:
+        progress = self.relay.progress
+        return Health(
+            ready=ready,
+            relay_state=progress.state,
+            relay_position=progress.position,
+            relay_behind=max(0, newest - progress.position) if progress.state == "active" else newest,
+            inbox_behind=self._inbox_behind(),
+            dead_letters=dead,
+            error=error or progress.error,
+        )
+
+    def _inbox_behind(self) -> dict[str, int]:
+        behind = {topic.name: 0 for topic in self._topics}
+        for subscriber in self._subscription.subscribers if self._subscription else ():
+            consumer = getattr(subscriber, "consumer", None)
+            for partition in consumer.assignment() if consumer else ():
+                applied, newest = consumer.last_stable_offset(partition), consumer.highwater(partition)
+                state = consumer._subscription.subscription.assignment.state_value(partition)  # noqa: SLF001
+                if applied is not None and newest is not None and state is not None and state.has_valid_position:
+                    behind[partition.topic] += max(0, newest - state.position)
+        return behind
+
+
+def serve(app: FastAPI, settings: ServiceSettings, name: str) -> None:
+    """Run one service until it is told to stop."""
+    configure_logs(name, json=settings.environment == "production")
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        loop="uvloop",
+        http="httptools",
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )

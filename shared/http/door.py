@@ -1,0 +1,183 @@
+"""The door of a service: who asks, what they have seen, commands done once, refused attempts recorded.
+
+A route says `caller: Caller = Depends(door.caller)` to answer a question, or `command: Command = Depends(door.command)`
+to do something; there is no third way in.
+"""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Header, Request
+from starlette.responses import JSONResponse, Response
+
+from shared.actor import Actor
+from shared.cause import Cause, Seen, Written
+from shared.database import Database
+from shared.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, Unauthenticated
+from shared.eventstore.group_commit import ConstraintViolated
+from shared.http import problems
+from shared.idempotency import KEY_USED, Kept, Key
+from shared.logs import log
+from shared.seen import Applied, header_of
+from shared.tokens import Verifier
+
+RecordRefusal = Callable[[str, Sequence[str], Refusal, Cause], Awaitable[object]]
+"""Appends the event of a refused attempt: operation, identifiers it named, the refusal, the cause."""
+
+_IDENTIFIER = re.compile(r"[a-z]+(?:-[a-z]+)*-[0-9a-f]{32}", re.ASCII)
+_KEY = re.compile(r"[\x21-\x7e]{1,100}", re.ASCII)
+
+
+class KeyMalformed(Invalid):
+    """An Idempotency-Key is 1 to 100 printable ASCII characters."""
+
+    code = "idempotency-key-malformed"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever asks, from the verified token."""
+
+    actor: Actor
+    session: str
+
+
+class Door:
+    """What stands between a request and a use case."""
+
+    def __init__(
+        self, *, verifier: Verifier, applied: Applied, database: Database, record_refusal: RecordRefusal
+    ) -> None:
+        self._verifier = verifier
+        self._applied = applied
+        self._database = database
+        self._record_refusal = record_refusal
+
+    async def caller(
+        self,
+        request: Request,
+        authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
+        require_seen: Annotated[
+            str | None, Header(description="Answer no earlier than these `stream@version`s, as `Seen` gave them.")
+        ] = None,
+    ) -> Caller:
+        """Who asks; waits until this service has applied what they have seen. Raises Unauthenticated, NotSeenYet."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthenticated
+        claims = await self._verifier.verify(token)
+        if require_seen is not None:
+            await self._applied.wait_for(require_seen)
+        caller = Caller(claims.actor, claims.session)
+        request.state.cause = Cause(claims.actor, request.state.request_id)
+        return caller
+
+    async def command(
+        self,
+        request: Request,
+        authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
+        require_seen: Annotated[
+            str | None, Header(description="Decide no earlier than these `stream@version`s, as `Seen` gave them.")
+        ] = None,
+        idempotency_key: Annotated[
+            str | None, Header(description="The same key and body get the same answer for 24 hours, and are done once.")
+        ] = None,
+    ) -> "Command":
+        """A command of somebody. Raises as `caller`, and KeyMalformed or KeyReused."""
+        caller = await self.caller(request, authorization, require_seen)
+        key = await self._key(request, caller.actor, idempotency_key)
+        return Command(self._database, request, caller, key)
+
+    async def _key(self, request: Request, actor: Actor, given: str | None) -> Key | None:
+        if given is None:
+            return None
+        if not _KEY.fullmatch(given):
+            raise KeyMalformed
+        asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+        return Key(actor, given, hashlib.sha256(asked + await request.body()).digest())
+
+    async def refused(self, request: Request, refusal: Exception) -> Response:
+        """Answer a refusal; when somebody was refused by a rule, that is part of the history first (H1)."""
+        assert isinstance(refusal, Refusal)  # noqa: S101 (registered for it)
+        status = problems.status_of(refusal)
+        body = problems.body_of(refusal, status) | {"request_id": request.state.request_id}
+        cause: Cause | None = getattr(request.state, "cause", None)
+        if cause is not None and isinstance(refusal, (Forbidden, NotFound, Conflict)):
+            key: Key | None = getattr(request.state, "key", None)
+            if key is not None:
+                cause = replace(cause, bookkeeping=lambda *_: key.keep(status, (), body))
+            await self._remember(request, refusal, cause)
+        return problems.answer(body, problems.headers_of(refusal))
+
+    async def _remember(self, request: Request, refusal: Refusal, cause: Cause) -> None:
+        operation = f"{request.method} {_route_of(request)}"
+        try:
+            await self._record_refusal(operation, await _identifiers(request), refusal, cause)
+        except (Refusal, ConstraintViolated) as failure:
+            # Still refused; that it is missing from the history must not go unnoticed.
+            log.error("refused attempt not recorded", operation=operation, code=refusal.code, error=repr(failure))
+
+
+class Command:
+    """One command: what the use case is told about it, and how its answer is given, once."""
+
+    def __init__(self, database: Database, request: Request, caller: Caller, key: Key | None) -> None:
+        self._database = database
+        self._request = request
+        self._key = key
+        self.caller = caller
+
+    async def run(self, act: Callable[[Cause], Awaitable[Written]], *, status: int = 200) -> Response:
+        """Do it and answer, or answer what the same key was answered before. Raises what the use case refuses with."""
+        if self._key is not None and (kept := await self._key.kept(self._database)):
+            return _again(kept)
+        cause: Cause = self._request.state.cause
+        if (key := self._key) is not None:
+            self._request.state.key = key  # from here on a refusal, too, is what this key is answered
+            cause = replace(cause, bookkeeping=lambda seen, answer: key.keep(status, seen, answer))
+        try:
+            written = await act(cause)
+        except ConstraintViolated as violated:
+            if violated.constraint != KEY_USED or self._key is None:
+                raise
+            kept = await self._key.kept(self._database)
+            assert kept is not None  # noqa: S101 (the constraint says that it is there)
+            return _again(kept)
+        return _answer(status, written.seen, written.answer)
+
+
+def _answer(status: int, seen: Seen, body: Mapping[str, Any]) -> Response:
+    return JSONResponse(dict(body), status, headers={"Seen": header_of(seen)} if seen else None)
+
+
+def _again(kept: Kept) -> Response:
+    if kept.status >= 400:
+        return problems.answer(kept.answer)
+    return _answer(kept.status, kept.seen, kept.answer)
+
+
+def _route_of(request: Request) -> str:
+    route = request.scope.get("route")
+    return getattr(route, "path", request.url.path)
+
+
+async def _identifiers(request: Request) -> list[str]:
+    """Every identifier that a request names, in its path and in its body."""
+    found = [str(value) for value in request.path_params.values() if _IDENTIFIER.fullmatch(str(value))]
+    try:
+        body = orjson.loads(await request.body())
+    except orjson.JSONDecodeError:
+        return found
+    return list(dict.fromkeys([*found, *_walk(body)]))[:20]
+
+
+def _walk(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value] if _IDENTIFIER.fullmatch(value) else []
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [found for part in value for found in _walk(part)] if isinstance(value, list) else []

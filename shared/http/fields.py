@@ -1,0 +1,33 @@
+"""Fields: the kinds of text a request may carry, and the strict base of every request body."""
+
+import unicodedata
+from typing import Annotated, Any
+
+from fastapi import Path
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+
+def _printable(text: str) -> str:
+    if any(unicodedata.category(character) in {"Cc", "Cs", "Cn"} for character in text):
+        raise ValueError("must not contain control characters")
+    return text
+
+
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)
+]
+"""One line of text that people write and read."""
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z]+(-[a-z]+)*-[0-9a-f]{32}$", max_length=80)]
+"""An identifier in a body."""
+
+
+class Form(BaseModel):
+    """A request body: unknown fields are refused, nothing is converted (a number is not a string)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def identifier_in_path(kind: str) -> Any:
+    """A path parameter that names a thing; what cannot be such a name is answered 404."""
+    return Path(pattern=rf"^{kind}-[0-9a-f]{{32}}$", examples=[f"{kind}-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"])
