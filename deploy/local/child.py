@@ -51,6 +51,20 @@ def spawn(launch: Launch, output: int | IO[bytes]) -> Child:
     return _forks().ask(lambda: _popen(launch, output))
 
 
+def run(launch: Launch, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, at most `timeout` seconds; answers its exit code and all it printed.
+
+    Raises TimeoutExpired; the program is killed then.
+    """
+    with spawn(launch, subprocess.PIPE) as child:
+        try:
+            output, _ = child.communicate(timeout=timeout)
+        except BaseException:
+            signal_group(child, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(launch.argv, child.returncode, output.decode(errors="replace"))
+
+
 def _popen(launch: Launch, output: int | IO[bytes]) -> Child:
     # The death signal is set by preexec_fn, after the change of user, which would clear it. What runs there takes no
     # lock and imports nothing, so other threads of this process cannot block it.

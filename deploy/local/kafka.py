@@ -11,12 +11,11 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from deploy.local.child import Launch
+from deploy.local.child import Launch, run
 from deploy.local.kafka_answers import answers_metadata
 from deploy.local.kafka_jars import KafkaNotAvailable, fetch_jars, find_java, why_not_available
 from deploy.local.part import Running
@@ -148,9 +147,9 @@ class Kafka:
         cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
         command = self._java_command("kafka.tools.StorageTool", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
         command[-1:] = ["format", "-t", cluster, "-c", str(self._settings_file), "--ignore-formatted"]
-        answer = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
+        answer = run(Launch(argv=command, env=_environment()))
         if answer.returncode:
-            raise KafkaNotAvailable(f"its storage could not be formatted: {answer.stderr.strip()[-500:]}")
+            raise KafkaNotAvailable(f"its storage could not be formatted: {answer.stdout.strip()[-500:]}")
         self._data.rename(self._formatted)
 
     def _java_command(self, program: str, *options: str) -> list[str]:

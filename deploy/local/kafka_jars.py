@@ -8,6 +8,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from deploy.local.child import Launch, run
+
 POM = Path(__file__).with_name("kafka-pom.xml")
 OLDEST_JAVA = 17
 PATIENCE = 300.0
@@ -72,9 +74,7 @@ def _fetch(folder: Path) -> None:
     shutil.rmtree(new, ignore_errors=True)
     goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={new}"]
     try:
-        answer = subprocess.run(
-            [mvn, "-B", "-q", "-f", str(POM), *goal], capture_output=True, text=True, check=False, timeout=PATIENCE
-        )
+        answer = run(Launch(argv=[mvn, "-B", "-q", "-f", str(POM), *goal], env=os.environ), PATIENCE)
     except subprocess.TimeoutExpired as slow:
         raise KafkaNotAvailable(f"mvn did not fetch Apache Kafka's jars within {PATIENCE:.0f} s") from slow
     if answer.returncode or not list(new.glob("kafka_*.jar")):

@@ -12,7 +12,6 @@ import re
 import secrets
 import shutil
 import signal
-import subprocess
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +21,8 @@ from typing import Self
 import psycopg
 from psycopg import sql
 
-from deploy.local.child import Launch, User
+from deploy.local.child import Launch, run
+from deploy.local.keys import write_private
 from deploy.local.part import Running, wait_until
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.postgres_home import (
@@ -115,7 +115,6 @@ class Postgres:
         """Stop in order and wait."""
         if self._running:
             self._running.stop()
-            self._remove_short_socket()
 
     def kill(self) -> None:
         """SIGKILL the server and its backends, as a crash would; `start` recovers from the log."""
@@ -192,10 +191,7 @@ class Postgres:
         known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
         if role not in known:
             known[role] = secrets.token_urlsafe(24)
-            new = file.with_suffix(".new")
-            new.touch(mode=0o600)
-            new.write_text(json.dumps(known, indent=1))
-            new.replace(file)
+            write_private(file, json.dumps(known, indent=1))
         return known[role]
 
     # The cluster ----------------------------------------------------------------------------------------------------
@@ -207,11 +203,7 @@ class Postgres:
         own_folder(new, self._user)
         password = self._password_file(new.with_name("password.new"))
         try:
-            self._run_as_user([
-                str(self._binaries / "initdb"), "-D", str(new), f"--username={ADMIN}", f"--pwfile={password}",
-                "--auth=scram-sha-256", "--encoding=UTF8", *_locale(major_version(self._binaries)),
-                "--data-checksums", *(["--no-sync"] if self._settings.get("fsync") == "off" else []),
-            ])  # fmt: skip
+            self._initdb(new, password)
         finally:
             password.unlink()
         new.rename(self._data)
@@ -224,21 +216,15 @@ class Postgres:
             os.chown(file, self._user.uid, self._user.gid)
         return file
 
-    def _run_as_user(self, argv: list[str]) -> None:
-        user: User | None = self._user
-        answer = subprocess.run(
-            argv,
-            env=_environment(),
-            cwd=self._home,
-            user=user.uid if user else None,
-            group=user.gid if user else None,
-            extra_groups=[] if user else None,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def _initdb(self, data: Path, password: Path) -> None:
+        options = [f"--username={ADMIN}", f"--pwfile={password}", "--auth=scram-sha-256", "--data-checksums"]
+        options += ["--encoding=UTF8", *_locale(major_version(self._binaries))]
+        if self._settings.get("fsync") == "off":
+            options.append("--no-sync")
+        argv = [str(self._binaries / "initdb"), "-D", str(data), *options]
+        answer = run(Launch(argv=argv, env=_environment(), user=self._user, folder=self._home))
         if answer.returncode:
-            raise RuntimeError(f"initdb failed:\n{answer.stdout}\n{answer.stderr}")
+            raise RuntimeError(f"initdb failed:\n{answer.stdout}")
 
     def _refuse_other_version(self) -> None:
         has, ours = int((self._data / "PG_VERSION").read_text()), major_version(self._binaries)
@@ -257,10 +243,6 @@ class Postgres:
         if not wait_until(lambda: not is_server_of(pid, self._data, self._user), timeout=15, every=0.05):
             raise PostgresAlreadyRunning(f"Process {pid} already serves {self._data}: stop it first")
         file.unlink(missing_ok=True)
-
-    def _remove_short_socket(self) -> None:
-        if self._socket.parent != self._home:
-            shutil.rmtree(self._socket, ignore_errors=True)
 
 
 def _environment() -> dict[str, str]:

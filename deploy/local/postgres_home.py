@@ -128,9 +128,14 @@ def own_folder(folder: Path, user: User | None) -> Path:
 def socket_folder(home: Path, port: int, user: User | None) -> Path:
     """The folder of the Unix socket: under `home`, or a short one when the path would not fit in a socket address."""
     folder = home / "socket"
-    if len(os.fsencode(folder / f".s.PGSQL.{port}")) > LONGEST_SOCKET_PATH:
-        folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
-    return own_folder(folder, user)
+    if len(os.fsencode(folder / f".s.PGSQL.{port}")) <= LONGEST_SOCKET_PATH:
+        return own_folder(folder, user)
+    if folder.is_symlink() and folder.exists():  # the short one of the last start
+        return folder.resolve()
+    short = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    folder.unlink(missing_ok=True)
+    folder.symlink_to(short)
+    return own_folder(short, user)
 
 
 def reachable_binaries(binaries: Path, home: Path, user: User | None) -> Path:
