@@ -7,10 +7,12 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 import uvicorn
+from aiokafka import AIOKafkaConsumer
 from fastapi import APIRouter, FastAPI
 from faststream.kafka import KafkaBroker
 from psycopg import Connection
@@ -194,46 +196,45 @@ class Backbone:
         self._subscription, self.subscribed = broker, True
 
     async def _purge(self) -> None:
-        with_connection = self.database
         while True:
             try:
-                await with_connection.rows(idempotency.PURGE)
+                await self.database.rows(idempotency.PURGE)
             except (Unavailable, psycopg.Error) as failure:
                 log.warning("purge failed", error=repr(failure))
             await asyncio.sleep(PURGE_SECONDS)
 
     async def look(self) -> Health:
         """How this service is doing."""
+        progress = self.relay.progress
+        row = None
         try:
             row = await self.database.row(
-                "SELECT (SELECT max(notification_id) FROM events) AS newest, (SELECT count(*) FROM dead_letters) AS dead"
+                "SELECT coalesce((SELECT max(notification_id) FROM events), 0) AS newest, "
+                "coalesce((SELECT max(position) FROM relay), 0) AS relayed, "
+                "(SELECT count(*) FROM dead_letters) AS dead"
             )
         except Unavailable as unreachable:
-            return self._health(ready=False, newest=0, dead=0, error=unreachable.detail)
-        assert row is not None  # noqa: S101 (the query always has one row)
-        return self._health(ready=self.subscribed, newest=row["newest"] or 0, dead=row["dead"])
-
-    def _health(self, *, ready: bool, newest: int, dead: int, error: str | None = None) -> Health:
-        progress = self.relay.progress
+            progress = replace(progress, error=unreachable.detail)
+        counts = row or {"newest": 0, "relayed": 0, "dead": 0}
         return Health(
-            ready=ready,
+            ready=self.subscribed and row is not None,
             relay_state=progress.state,
-            relay_position=progress.position,
-            relay_behind=max(0, newest - progress.position) if progress.state == "active" else newest,
+            relay_position=counts["relayed"],
+            relay_behind=counts["newest"] - counts["relayed"],
             inbox_behind=self._inbox_behind(),
-            dead_letters=dead,
-            error=error or progress.error,
+            dead_letters=counts["dead"],
+            error=progress.error,
         )
 
     def _inbox_behind(self) -> dict[str, int]:
         behind = {topic.name: 0 for topic in self._topics}
         for subscriber in self._subscription.subscribers if self._subscription else ():
-            consumer = getattr(subscriber, "consumer", None)
-            for partition in consumer.assignment() if consumer else ():
-                applied, newest = consumer.last_stable_offset(partition), consumer.highwater(partition)
-                state = consumer._subscription.subscription.assignment.state_value(partition)  # noqa: SLF001
-                if applied is not None and newest is not None and state is not None and state.has_valid_position:
-                    behind[partition.topic] += max(0, newest - state.position)
+            consumer: AIOKafkaConsumer | None = getattr(subscriber, "consumer", None)
+            if consumer is None or self.inbox is None:
+                continue
+            for partition in consumer.assignment():
+                newest = consumer.highwater(partition) or 0
+                behind[partition.topic] += max(0, newest - self.inbox.taken.get(partition, newest))
         return behind
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 
 import psycopg
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 from orjson import JSONDecodeError
 from psycopg import Connection
 from pydantic import ValidationError
@@ -79,6 +79,8 @@ class Inbox:
         self._writer = writer
         self._pause = pause_seconds
         self._one_at_a_time = asyncio.Lock()
+        self.taken: dict[TopicPartition, int] = {}
+        """The offset after the last record taken in, of each partition: how far this replica is."""
 
     @property
     def follows(self) -> frozenset[str]:
@@ -91,6 +93,8 @@ class Inbox:
             for r in records
         ]
         await self.take_letters(letters)
+        for r in records:
+            self.taken[TopicPartition(r.topic, r.partition)] = r.offset + 1
 
     async def take_letters(self, letters: Sequence[Letter]) -> None:
         async with self._one_at_a_time:
