@@ -174,6 +174,11 @@ def test_c5_a_sub_account_is_created_in_the_agreement_and_pays_as_the_company_do
     ]
 
 
+def test_c5_a_sub_account_that_exists_is_not_created_again() -> None:
+    created = create_nordlys_sub_account(given(*with_agreement()))
+    assert create_nordlys_sub_account(given(*with_agreement(), *created)) == []
+
+
 def test_c5_without_that_agreement_there_are_no_sub_accounts() -> None:
     with pytest.raises(NotFound):
         create_nordlys_sub_account(given(*registered()))

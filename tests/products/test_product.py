@@ -119,6 +119,7 @@ def test_p1_a_bizz_is_ordered_then_dispatched_with_its_device_number_then_active
     assert order_a_bizz(Product()) == [BIZZ]
     assert dispatch_bizz(given(BIZZ), device_number=DEVICE) == [DISPATCHED]
     assert activate_bizz(given(BIZZ, DISPATCHED)) == [ACTIVATED]
+    assert activate_bizz(given(BIZZ, DISPATCHED, ACTIVATED)) == []
 
 
 def test_p1_a_bizz_without_a_device_does_not_become_active() -> None:
