@@ -107,6 +107,7 @@ class Brokers:
     _started: dict[Kind, Broker] = field(default_factory=dict)
     _refused: dict[Kind, str] = field(default_factory=dict)
     chosen: dict[Kind, str] = field(default_factory=dict)
+    _folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="selfservice-brokers-")))
 
     def get(self, kind: Kind) -> Broker:
         """That broker, running. Raises CannotBeHad."""
@@ -114,7 +115,7 @@ class Brokers:
             raise CannotBeHad(self._refused[kind])
         if kind not in self._started:
             try:
-                self._started[kind], self.chosen[kind] = _FIRST[kind]()
+                self._started[kind], self.chosen[kind] = _FIRST[kind](self._folder)
             except CannotBeHad as reason:
                 self._refused[kind] = str(reason)
                 raise
@@ -141,6 +142,7 @@ class Brokers:
         """Stop all of them."""
         for broker in self._started.values():
             broker.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def wanted_kinds() -> tuple[Kind, ...]:
@@ -151,20 +153,19 @@ def wanted_kinds() -> tuple[Kind, ...]:
     return KINDS if asked == "both" else tuple(kind for kind in KINDS if kind == asked)
 
 
-def _embedded() -> tuple[Broker, str]:
-    broker = Tansu()
+def _embedded(folder: Path) -> tuple[Broker, str]:
+    broker = Tansu(log=folder / "tansu.log")
     broker.start()
     return broker, f"Tansu (memory) at {broker.bootstrap_servers}"
 
 
-def _real() -> tuple[Broker, str]:
+def _real(folder: Path) -> tuple[Broker, str]:
     """The first of: the one named in the environment, a container, Maven's jars. Raises CannotBeHad."""
     if named := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         return NamedBroker(named), f"the one named in KAFKA_BOOTSTRAP_SERVERS, {named}"
     if docker_answers():
         return KafkaContainer(), f"{IMAGE} in a container"
-    folder = Path(tempfile.mkdtemp(prefix="selfservice-kafka-"))
-    kafka = Kafka(folder=folder, jars=KAFKA_JARS)
+    kafka = Kafka(folder=folder / "kafka", jars=KAFKA_JARS)
     if why_not := why_not_available(KAFKA_JARS):
         raise CannotBeHad(f"no KAFKA_BOOTSTRAP_SERVERS, no Docker engine, and {why_not}")
     try:
@@ -174,4 +175,4 @@ def _real() -> tuple[Broker, str]:
     return kafka, f"Apache Kafka {jars_version(KAFKA_JARS)} from Maven's jars at {kafka.bootstrap_servers}"
 
 
-_FIRST: dict[Kind, Callable[[], tuple[Broker, str]]] = {"embedded": _embedded, "kafka": _real}
+_FIRST: dict[Kind, Callable[[Path], tuple[Broker, str]]] = {"embedded": _embedded, "kafka": _real}

@@ -18,7 +18,7 @@ from typing import Self
 from deploy.local.child import Launch, run
 from deploy.local.kafka_answers import answers_metadata
 from deploy.local.kafka_jars import KafkaNotAvailable, fetch_jars, find_java, why_not_available
-from deploy.local.part import Running
+from deploy.local.part import PartFailed, Running
 from deploy.local.ports import LOOPBACK, PortInUse, free_port, is_free
 
 HEAP = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC")
@@ -103,6 +103,13 @@ class Kafka:
         """SIGKILL, as a crash would; what it wrote stays."""
         if self._running:
             self._running.kill()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the broker; raises PartFailed while it is not running."""
+        if self._running is None:
+            raise PartFailed("the broker was not started here")
+        return self._running.pid
 
     def wipe(self) -> None:
         """Kill it and delete every topic, record and offset."""

@@ -23,18 +23,22 @@ TRIES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Placed:
-    """A part and its place: it starts when every part of a lower order is ready and stops before those do."""
+    """A part and its place: it starts when every part of a lower order is ready and stops before those do.
+
+    It has `patience` seconds to end when asked, then it is killed.
+    """
 
     part: Part
     order: int
     url: str
+    patience: float = 15.0
 
 
 class Keeper:
     """Keeps one part running in a thread of its own."""
 
     def __init__(self, placed: Placed, before: Sequence["Keeper"], logs: Logs, changed: Callable[[], None]) -> None:
-        self.part, self.order, self.url = placed.part, placed.order, placed.url
+        self.part, self.order, self.url, self._patience = placed.part, placed.order, placed.url, placed.patience
         self.was_ready = threading.Event()
         self.failed: Exception | None = None
         self.pid: int | None = None
@@ -50,19 +54,19 @@ class Keeper:
         """Begin; returns at once."""
         self._thread.start()
 
-    def stop(self, timeout: float = 15.0) -> None:
-        """Ask the part to end, wait, kill it after `timeout` seconds; it is not started again."""
+    def stop(self) -> None:
+        """Ask the part to end, wait, kill it when its patience is over; it is not started again."""
         with self._spawning:
             self._stopping.set()
             child = self._child
         if child is not None:
             signal_group(child, self.part.stop_signal)
             try:
-                child.wait(timeout)
+                child.wait(self._patience)
             except subprocess.TimeoutExpired:
-                self._logs.say(f"{self.part.name} did not end within {timeout:.0f} s and is killed")
+                self._logs.say(f"{self.part.name} did not end within {self._patience:.0f} s and is killed")
                 signal_group(child, signal.SIGKILL)
-        self._thread.join(timeout)
+        self._thread.join(self._patience)
 
     def kill(self) -> None:
         """End the part at once, without waiting; it is not started again."""

@@ -14,9 +14,17 @@ from deploy.local.ports import PortInUse, is_free
 class Part(Protocol):
     """What every part tells about itself; PostgreSQL, a broker and a service are all started in this one way."""
 
-    name: str
-    port: int
-    stop_signal: signal.Signals
+    @property
+    def name(self) -> str:
+        """What it is called in logs and messages."""
+
+    @property
+    def port(self) -> int:
+        """The loopback port it listens on."""
+
+    @property
+    def stop_signal(self) -> signal.Signals:
+        """What asks it to end in order."""
 
     def prepare(self) -> None:
         """Do what must be done before each start; may take long, must bear repetition."""

@@ -23,7 +23,7 @@ from psycopg import sql
 
 from deploy.local.child import Launch, run
 from deploy.local.keys import write_private
-from deploy.local.part import Running, wait_until
+from deploy.local.part import PartFailed, Running, wait_until
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.postgres_home import (
     enterable_home,
@@ -37,6 +37,8 @@ from deploy.local.postgres_home import (
 from deploy.local.processes import children_of, is_server_of, kill_if
 
 ADMIN = "postgres"
+PREDECESSOR_PATIENCE = 15.0
+"""Seconds a server whose parent just died may take to finish."""
 DEFAULTS: Mapping[str, str] = {
     "max_connections": "300",
     "shared_buffers": "128MB",
@@ -128,7 +130,7 @@ class Postgres:
     def pid(self) -> int:
         """Process id of the server; raises PartFailed while it is not running."""
         if self._running is None:
-            raise PostgresAlreadyRunning("this PostgreSQL is run by the supervisor, which knows its process id")
+            raise PartFailed("this PostgreSQL was not started here")
         return self._running.pid
 
     def __enter__(self) -> Self:
@@ -240,7 +242,9 @@ class Postgres:
         if not (lines := _lines(file)):
             return
         pid = int(lines[0]) if re.fullmatch(r"\d+", lines[0].strip()) else 0
-        if not wait_until(lambda: not is_server_of(pid, self._data, self._user), timeout=15, every=0.05):
+        if not wait_until(
+            lambda: not is_server_of(pid, self._data, self._user), timeout=PREDECESSOR_PATIENCE, every=0.05
+        ):
             raise PostgresAlreadyRunning(f"Process {pid} already serves {self._data}: stop it first")
         file.unlink(missing_ok=True)
 

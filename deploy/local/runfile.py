@@ -15,9 +15,13 @@ from typing import Self
 
 @dataclass(frozen=True, kw_only=True)
 class PartState:
-    """One part: `pid` is None while it does not run, `restarts` counts how often it had to be started again."""
+    """One part; `kind` is what it is (postgres, tansu, kafka, process).
+
+    `pid` is None while it does not run; `restarts` counts how often it had to be started again.
+    """
 
     name: str
+    kind: str
     port: int
     url: str
     pid: int | None

@@ -141,6 +141,7 @@ class _Signals:
 def _state(keeper: Keeper) -> PartState:
     return PartState(
         name=keeper.part.name,
+        kind=type(keeper.part).__name__.lower(),
         port=keeper.part.port,
         url=keeper.url,
         pid=keeper.pid,

@@ -14,7 +14,7 @@ from typing import Self
 
 from deploy.local.child import Launch
 from deploy.local.kafka_answers import answers_metadata
-from deploy.local.part import Running
+from deploy.local.part import PartFailed, Running
 from deploy.local.ports import LOOPBACK, free_port
 
 
@@ -68,6 +68,13 @@ class Tansu:
         """SIGKILL, as a crash would; everything in it is gone."""
         if self._running:
             self._running.kill()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the broker; raises PartFailed while it is not running."""
+        if self._running is None:
+            raise PartFailed("the broker was not started here")
+        return self._running.pid
 
     def wipe(self) -> None:
         """Forget every topic, record and offset; the broker is stopped then, as a broker with data would be."""

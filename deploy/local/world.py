@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from deploy.local.kafka import Kafka
 from deploy.local.keeper import Placed
@@ -22,7 +22,7 @@ from deploy.local.logs import Logs
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.postgres import Postgres
 from deploy.local.process import Process
-from deploy.local.runfile import RunState
+from deploy.local.runfile import RunState, read
 from deploy.local.supervisor import Supervisor, WhenReady
 from deploy.local.tansu import Tansu
 
@@ -58,7 +58,9 @@ class World:
         ports: Mapping[str, int] | None = None,
         broker: BrokerKind = "tansu",
         environment: Mapping[str, str] = os.environ,
+        code: Path = ROOT,
     ) -> None:
+        self._code = code
         self.folder = folder.absolute()
         self._environment = environment
         self._replicas = {service: (replicas or {}).get(service, 1) for service in SERVICES}
@@ -66,6 +68,16 @@ class World:
         self._dsns: dict[str, str] = {}
         self._postgres = None if self._every_database_is_named() else self._make_postgres()
         self._broker = None if environment.get("KAFKA_BOOTSTRAP_SERVERS") else self._make_broker(broker)
+
+    @classmethod
+    def found_in(cls, folder: Path) -> Self:
+        """The system another process runs in that folder, with its ports. Raises NotRunning."""
+        state = read(folder)
+        parts = state.parts
+        broker: BrokerKind = "kafka" if "broker" in parts and parts["broker"].kind == "kafka" else "tansu"
+        replicas = {service: len(state.replicas(service)) for service in SERVICES}
+        ports = {name: part.port for name, part in parts.items()}
+        return cls(folder=folder, replicas=replicas, ports=ports, broker=broker)
 
     def parts(self) -> list[Placed]:
         """Every part with its place in the order, as the supervisor wants them."""
@@ -156,7 +168,7 @@ class World:
             port=self.port(name),
             env=partial(self.environment_of, service, name),
             ready_path="/health/ready",
-            folder=ROOT,
+            folder=self._code,
         )
 
     def _mail_catcher(self) -> Process:

@@ -5,9 +5,6 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from tests.deploy.records import round_trip
-from tests.parts import Broker
-
 
 def test_a_database_is_fresh_and_belongs_to_its_role(database: str) -> None:
     with psycopg.connect(database) as connection:
@@ -22,7 +19,3 @@ def test_a_test_may_have_several_databases(new_database: Callable[[], str]) -> N
         connection.execute("CREATE TABLE logins (id text PRIMARY KEY)")
     with psycopg.connect(products) as connection, pytest.raises(psycopg.errors.UndefinedTable):
         connection.execute("SELECT * FROM logins")
-
-
-async def test_a_record_goes_through_the_broker(broker: Broker, topic_prefix: str) -> None:
-    assert await round_trip(broker.bootstrap_servers, f"{topic_prefix}products") == [b"bizz ordered"]
