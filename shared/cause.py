@@ -28,6 +28,8 @@ class Cause:
     grant: str | None = None
     guards: Sequence[Statement] = ()
     """What must still be so in the appending transaction, such as the actor's grant."""
+    ensures: Sequence[Statement] = ()
+    """What must be so after it, such as that an account still has an administrator."""
     bookkeeping: Bookkeeping = _nothing
     """The idempotency key of a request, or the inbox entry of an event."""
     answer: Mapping[str, Any] | None = None
@@ -35,6 +37,14 @@ class Cause:
     def under(self, grant: str | None, *guards: Statement) -> Self:
         """The same cause, now known to act under a grant that must still hold at the commit."""
         return replace(self, grant=grant, guards=(*self.guards, *guards))
+
+    def guarded_by(self, *guards: Statement) -> Self:
+        """The same cause, refused unless these hold at the commit, before its events count."""
+        return replace(self, guards=(*self.guards, *guards))
+
+    def ensuring(self, *statements: Statement) -> Self:
+        """The same cause, refused unless these hold at the commit, once its events count."""
+        return replace(self, ensures=(*self.ensures, *statements))
 
     def answering(self, **answer: Any) -> Self:
         """The same cause, with the answer that the command will give: it is kept with the command's key."""

@@ -74,7 +74,7 @@ def now_due(connection: Connection[Any], streams: Sequence[str]) -> list[Letter]
     """Letters that only waited for the version which has now been applied."""
     return _letters(
         connection.execute(
-            f"SELECT {_COLUMNS} FROM dead_letters JOIN inbox USING (stream) "  # noqa: S608 (a constant)
+            f"SELECT {_COLUMNS} FROM dead_letters JOIN inbox USING (stream) "
             "WHERE dead_letters.stream = ANY(%s) AND dead_letters.version = inbox.version + 1 AND reason = %s",
             (list(streams), TOO_EARLY),
         ).fetchall()
@@ -83,11 +83,7 @@ def now_due(connection: Connection[Any], streams: Sequence[str]) -> list[Letter]
 
 def all_letters(connection: Connection[Any]) -> list[Letter]:
     """Every letter, in the order in which a redrive has to take them."""
-    return _letters(
-        connection.execute(
-            f"SELECT {_COLUMNS} FROM dead_letters ORDER BY stream, version, id"  # noqa: S608 (a constant)
-        ).fetchall()
-    )
+    return _letters(connection.execute(f"SELECT {_COLUMNS} FROM dead_letters ORDER BY stream, version, id").fetchall())
 
 
 def drop(connection: Connection[Any], letter: Letter) -> None:

@@ -12,7 +12,7 @@ class Refusal(Exception):
     """Base of every refusal; raise one of the kinds below through a subclass with a code of its own."""
 
     code: ClassVar[str] = "refused"
-    rule: ClassVar[str | None] = None
+    rule: str | None = None
 
     def __init__(self, detail: str = "", **facts: str | int) -> None:
         super().__init__(detail or (self.__doc__ or self.code).splitlines()[0])

@@ -43,7 +43,7 @@ BEGIN
     END IF;
 END $$;
 {dead_letters.TABLE}
-"""  # noqa: S608 (only the constants above)
+"""
 
 Reaction = Callable[[Recorded, Cause], Awaitable[object]]
 """Whenever another service says X: handed the event and the cause to act under; commits at most once."""

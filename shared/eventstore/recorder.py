@@ -45,7 +45,7 @@ CREATE OR REPLACE TRIGGER history_is_only_added_to BEFORE UPDATE OR DELETE OR TR
 INSERT: LiteralString = f"""
 INSERT INTO {EVENTS} (originator_id, originator_version, topic, state)
 SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::bytea[])
-"""  # noqa: S608 (EVENTS is the constant above)
+"""
 
 
 class OrderedRecorder(PostgresApplicationRecorder):

@@ -141,6 +141,7 @@ class Streams:
             guards=cause.guards if recorded else (),
             statements=[
                 *(statement for r in recorded for view in self._views for statement in view.changes(r)),
+                *cause.ensures,
                 *cause.bookkeeping(written.seen, written.answer),
             ],
         )

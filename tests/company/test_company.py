@@ -8,7 +8,6 @@ from services.company.domain.company import (
     Company,
     CompanyAlreadyRegistered,
     CvrMalformed,
-    EmailMalformed,
     FrameworkAgreementExists,
     change_contact_details,
     create_sub_account,
@@ -17,7 +16,6 @@ from services.company.domain.company import (
     register_company,
     rename_account,
 )
-from services.company.domain.free_text import LooksLikeACardNumber, TextMalformed
 from services.company.events import (
     AccountAdministratorNamed,
     AccountOpened,
@@ -28,7 +26,9 @@ from services.company.events import (
     FrameworkAgreementOpened,
     MainAdministratorNamed,
 )
+from shared.email_address import EmailMalformed
 from shared.errors import Conflict, Invalid, NotFound
+from shared.free_text import LooksLikeACardNumber, TextMalformed
 
 NORDLYS, FIRST, FRAMEWORK, SUB, AGREEMENT = "company-1", "account-1", "account-2", "account-3", "agreement-1"
 

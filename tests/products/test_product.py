@@ -7,7 +7,6 @@ from functools import partial, reduce
 import pytest
 
 from services.products.domain.devices import DeviceNumberMalformed
-from services.products.domain.free_text import LooksLikeACardNumber, TextMalformed
 from services.products.domain.ordering import (
     ETicketNeedsInvoice,
     ETicketNotConfirmed,
@@ -46,6 +45,7 @@ from services.products.events import (
     VehicleDescribed,
 )
 from shared.errors import NotFound
+from shared.free_text import LooksLikeACardNumber, TextMalformed
 
 NOON = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 IN_20_MINUTES = datetime(2025, 3, 1, 12, 20, tzinfo=UTC)

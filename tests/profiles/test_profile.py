@@ -4,8 +4,6 @@ from functools import partial, reduce
 
 import pytest
 
-from services.profiles.domain.email_address import EmailMalformed
-from services.profiles.domain.free_text import LooksLikeACardNumber
 from services.profiles.domain.profile import (
     CancellingNotConfirmed,
     EmailHasProductAccess,
@@ -36,7 +34,9 @@ from services.profiles.events import (
     ProfileCreated,
     ProfileEvent,
 )
+from shared.email_address import EmailMalformed
 from shared.errors import Conflict, NotFound
+from shared.free_text import LooksLikeACardNumber
 
 ANNA, NORDLYS, AGREEMENT, ACCOUNT = "profile-1", "company-1", "agreement-1", "account-1"
 BIZZ, PLATE_PAYMENT = "product-1", "product-2"

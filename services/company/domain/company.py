@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, assert_never
 
-from services.company.domain.free_text import line, optional_line
 from services.company.events import (
     AccountAdministratorNamed,
     AccountOpened,
@@ -22,12 +21,14 @@ from services.company.events import (
     FrameworkAgreementOpened,
     MainAdministratorNamed,
 )
+from shared.email_address import normalised
 from shared.errors import Conflict, Invalid, NotFound
+from shared.free_text import line, optional_line
 
 Payment = Literal["invoice", "card"]
 
-NAME, ADDRESS, PHONE, NUMBER, EMAIL = 120, 200, 30, 20, 254
-"""The most characters of a name, a postal address, a telephone number, a customer number, an e-mail address."""
+NAME, ADDRESS, PHONE, NUMBER = 120, 200, 30, 20
+"""The most characters of a name, a postal address, a telephone number, a customer number."""
 
 
 class CvrMalformed(Invalid):
@@ -35,12 +36,6 @@ class CvrMalformed(Invalid):
 
     code = "cvr-malformed"
     rule = "C6"
-
-
-class EmailMalformed(Invalid):
-    """An e-mail address has the form name@domain, without spaces."""
-
-    code = "email-malformed"
 
 
 class CvrAlreadyRegistered(Conflict):
@@ -292,8 +287,6 @@ def _cvr(text: str) -> str:
 
 
 def _email(text: str) -> str:
-    # Only the form; profiles, which compares addresses, decides what an address is (A8).
-    email = text.strip()
-    if len(email) > EMAIL or not email.isprintable() or not re.fullmatch(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+", email):
-        raise EmailMalformed
-    return email
+    """The address as it was written: what cannot be an address is refused here, where somebody can correct it."""
+    normalised(text)
+    return text.strip()

@@ -12,7 +12,6 @@ from typing import assert_never
 
 from services.products.domain import plates
 from services.products.domain.devices import device_number as as_device_number
-from services.products.domain.free_text import optional_line
 from services.products.domain.vehicles import Vehicle
 from services.products.domain.vehicles import vehicle_type as as_vehicle_type
 from services.products.events import (
@@ -28,6 +27,7 @@ from services.products.events import (
     VehicleDescribed,
 )
 from shared.errors import Conflict, Invalid, NotFound
+from shared.free_text import optional_line
 
 CLOSED_AT_PARTNERS_WITHIN = timedelta(hours=24)
 REFERENCE, MAKE_OR_MODEL = 60, 60

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from services.profiles.domain import email_address
-from services.profiles.domain.free_text import line, optional_line
 from services.profiles.events import (
     AccountAdministratorGranted,
     AccountAdministratorRevoked,
@@ -26,7 +24,9 @@ from services.profiles.events import (
     ProfileCreated,
     ProfileEvent,
 )
+from shared import email_address
 from shared.errors import Conflict, Invalid, NotFound
+from shared.free_text import line, optional_line
 
 NAME, PHONE = 120, 30
 """The most characters of a name and of a telephone number."""

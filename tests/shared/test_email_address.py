@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.profiles.domain.email_address import EmailMalformed, normalised
+from shared.email_address import EmailMalformed, normalised
 from shared.errors import Invalid
 
 

@@ -1,0 +1,160 @@
+"""Access: the one policy, as a table of operations and grants, and the question every service asks it.
+
+Part of profiles' published language: services import it and never decide about access in any other way.
+
+A4   A main administrator may do everything on all accounts of the framework agreement.
+A5   An account administrator may, on the accounts that they administer and no others, do what the table says.
+A6   Product access reaches one single product; it sees that product and keeps its vehicle information up to date.
+A13  A thing out of reach answers like one that does not exist; an action out of reach on a visible thing answers 403
+     with the rule and who could do it.
+A14  The grant that a command acts under is checked again in the commit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, LiteralString
+
+from services.profiles.reach import ACCOUNT, MAIN, PRODUCT, must_hold
+from shared.actor import Actor
+from shared.cause import Cause
+from shared.database import Database
+from shared.errors import Forbidden, NotFound
+
+STAFF = "customer-service"
+"""The operator's own people: not a profile type, so not a grant, but what the table may name."""
+
+PROFILE_ACTOR, STAFF_ACTOR, SYSTEM_ACTOR = "profile", "staff", "system"
+
+Where = Literal["company", "agreement", "account", "product", "anywhere"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One row of the policy: what is done, on what kind of thing, by whom, and the rule that says so."""
+
+    name: str
+    on: Where
+    may: tuple[str, ...]
+    rule: str
+
+
+_ADMINISTRATORS = (MAIN, ACCOUNT)
+_ADMINISTRATORS_AND_STAFF = (MAIN, ACCOUNT, STAFF)
+_EVERYBODY = (MAIN, ACCOUNT, PRODUCT, STAFF)
+
+REGISTER_COMPANY = Operation("company.register", "anywhere", (STAFF,), "C6")
+OPEN_FRAMEWORK_AGREEMENT = Operation("company.open-framework-agreement", "company", (STAFF,), "C6")
+READ_COMPANY = Operation("company.read", "company", _ADMINISTRATORS_AND_STAFF, "A5")
+CHANGE_COMPANY = Operation("company.change-contact-details", "company", _ADMINISTRATORS, "C1")
+CREATE_SUB_ACCOUNT = Operation("company.create-sub-account", "agreement", (MAIN, STAFF), "C5")
+READ_ACCOUNT = Operation("account.read", "account", _ADMINISTRATORS_AND_STAFF, "A5")
+RENAME_ACCOUNT = Operation("account.rename", "account", _ADMINISTRATORS, "C1")
+
+ORDER_PRODUCT = Operation("product.order", "account", _ADMINISTRATORS, "A5")
+READ_PRODUCT = Operation("product.read", "product", _EVERYBODY, "A6")
+CHANGE_REFERENCE = Operation("product.change-reference", "product", _ADMINISTRATORS, "A5")
+DESCRIBE_VEHICLE = Operation("product.describe-vehicle", "product", (MAIN, ACCOUNT, PRODUCT), "A6")
+CLOSE_PRODUCT = Operation("product.close", "product", _ADMINISTRATORS, "A5")
+DISPATCH_BIZZ = Operation("product.dispatch", "product", (STAFF,), "P1")
+ACTIVATE_BIZZ = Operation("product.activate", "product", (STAFF,), "P1")
+
+GRANT_MAIN_ADMINISTRATOR = Operation("profile.grant-main-administrator", "agreement", (MAIN, STAFF), "A4")
+REVOKE_MAIN_ADMINISTRATOR = Operation("profile.revoke-main-administrator", "agreement", (MAIN, STAFF), "A4")
+GRANT_ACCOUNT_ADMINISTRATOR = Operation(
+    "profile.grant-account-administrator", "account", _ADMINISTRATORS_AND_STAFF, "A10"
+)
+REVOKE_ACCOUNT_ADMINISTRATOR = Operation(
+    "profile.revoke-account-administrator", "account", _ADMINISTRATORS_AND_STAFF, "A5"
+)
+GRANT_PRODUCT_ACCESS = Operation("profile.grant-product-access", "product", _ADMINISTRATORS_AND_STAFF, "A10")
+REVOKE_PRODUCT_ACCESS = Operation("profile.revoke-product-access", "product", _ADMINISTRATORS_AND_STAFF, "A5")
+LIST_PROFILES = Operation("profile.list", "anywhere", _ADMINISTRATORS_AND_STAFF, "A5")
+
+POLICY: tuple[Operation, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Operation))
+
+
+class NotPermitted(Forbidden):
+    """This is not within your rights."""
+
+    code = "not-permitted"
+
+    def __init__(self, operation: Operation, rule: str) -> None:
+        could = " or ".join(kind.replace("-", " ") for kind in operation.may)
+        super().__init__(f"This is not within your rights; {could} could do it.", who_could=could)
+        self.rule = rule
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Under which grant an actor may do something; None for customer service, which holds none."""
+
+    actor: Actor
+    kind: str
+    target: str | None
+
+    def covers(self, cause: Cause) -> Cause:
+        """The cause, acting under this grant, refused if the grant is gone at the commit (A14)."""
+        if self.target is None:
+            return cause.under(self.kind)
+        return cause.under(f"{self.kind}:{self.target}", must_hold(self.actor.id, self.kind, self.target))
+
+
+class Access:
+    """Answers whether somebody may do something, from this service's own copy of who reaches what."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def require(self, actor: Actor, operation: Operation, target: str = "") -> Permit:
+        """The grant under which `actor` may do `operation` on `target`.
+
+        Raises NotFound when the target is out of reach, NotPermitted when only the operation is (A13).
+        """
+        if actor.kind == STAFF_ACTOR and await self._is_staff(actor):
+            if STAFF in operation.may:
+                return Permit(actor, STAFF, None)
+            raise NotPermitted(operation, operation.rule)
+        if actor.kind != PROFILE_ACTOR:
+            raise NotFound
+        held = await self._held(actor, operation, target)
+        if not held:
+            if operation.on == "anywhere":
+                raise NotPermitted(operation, operation.rule)
+            raise NotFound
+        for kind, grant in held:
+            if kind in operation.may:
+                return Permit(actor, kind, grant)
+        raise NotPermitted(operation, _RULE_OF[held[0][0]])
+
+    async def is_staff(self, actor: Actor) -> bool:
+        """Whether the actor is one of customer service."""
+        return actor.kind == STAFF_ACTOR and await self._is_staff(actor)
+
+    async def _is_staff(self, actor: Actor) -> bool:
+        return await self._database.row("SELECT 1 AS one FROM reach_staff WHERE staff_id = %s", (actor.id,)) is not None
+
+    async def _held(self, actor: Actor, operation: Operation, target: str) -> Sequence[tuple[str, str]]:
+        """The grants by which the target is visible to the actor, the strongest first."""
+        rows = await self._database.rows(_HELD[operation.on], {"who": actor.id, "target": target})
+        return sorted(((row["kind"], row["target_id"]) for row in rows), key=lambda held: _STRENGTH.index(held[0]))
+
+
+_STRENGTH = (MAIN, ACCOUNT, PRODUCT)
+_RULE_OF = {MAIN: "A4", ACCOUNT: "A5", PRODUCT: "A6"}
+
+_MINE: LiteralString = "SELECT g.kind, g.target_id FROM reach_grants g WHERE g.profile_id = %(who)s "
+_HELD: dict[Where, LiteralString] = {
+    "anywhere": _MINE,
+    "company": _MINE + "AND g.company_id = %(target)s",
+    # Whoever holds something below an agreement knows of it, and may not touch it.
+    "agreement": _MINE + "AND (g.kind = 'main-administrator' AND g.target_id = %(target)s OR g.account_id IN "
+    "(SELECT account_id FROM reach_accounts WHERE agreement_id = %(target)s))",
+    "account": _MINE + "AND (g.account_id = %(target)s OR g.kind = 'main-administrator' AND g.target_id = "
+    "(SELECT agreement_id FROM reach_accounts WHERE account_id = %(target)s))",
+    # Product access shows its own product and nothing else of the account (A6).
+    "product": _MINE + "AND (g.target_id = %(target)s OR "
+    "g.kind = 'account-administrator' AND g.target_id = "
+    "(SELECT account_id FROM reach_products WHERE product_id = %(target)s) OR "
+    "g.kind = 'main-administrator' AND g.target_id = (SELECT a.agreement_id FROM reach_products p "
+    "JOIN reach_accounts a USING (account_id) WHERE p.product_id = %(target)s))",
+}
