@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from shared.actor import Actor
+from shared.events import Event
 from shared.eventstore.statement import Statement
 
 Seen = tuple[str, ...]
@@ -12,6 +13,9 @@ Seen = tuple[str, ...]
 
 Bookkeeping = Callable[[Seen, Mapping[str, Any]], Iterable[Statement]]
 """Statements that commit together with a command, told what it wrote and what it answers."""
+
+Ensure = Callable[[Sequence[Event]], Iterable[Statement]]
+"""Told the events of a command, answers the checks that must hold once they count."""
 
 
 def _nothing(_seen: Seen, _answer: Mapping[str, Any]) -> Iterable[Statement]:
@@ -28,7 +32,7 @@ class Cause:
     grant: str | None = None
     guards: Sequence[Statement] = ()
     """What must still be so in the appending transaction, such as the actor's grant."""
-    ensures: Sequence[Statement] = ()
+    ensures: Sequence[Ensure] = ()
     """What must be so after it, such as that an account still has an administrator."""
     bookkeeping: Bookkeeping = _nothing
     """The idempotency key of a request, or the inbox entry of an event."""
@@ -42,9 +46,9 @@ class Cause:
         """The same cause, refused unless these hold at the commit, before its events count."""
         return replace(self, guards=(*self.guards, *guards))
 
-    def ensuring(self, *statements: Statement) -> Self:
+    def ensuring(self, *ensures: Ensure) -> Self:
         """The same cause, refused unless these hold at the commit, once its events count."""
-        return replace(self, ensures=(*self.ensures, *statements))
+        return replace(self, ensures=(*self.ensures, *ensures))
 
     def answering(self, **answer: Any) -> Self:
         """The same cause, with the answer that the command will give: it is kept with the command's key."""

@@ -141,7 +141,7 @@ class Streams:
             guards=cause.guards if recorded else (),
             statements=[
                 *(statement for r in recorded for view in self._views for statement in view.changes(r)),
-                *cause.ensures,
+                *(check for ensure in cause.ensures for check in ensure([r.data for r in recorded])),
                 *cause.bookkeeping(written.seen, written.answer),
             ],
         )

@@ -1,0 +1,143 @@
+"""HTTP of profiles: request in, one use case, answer out. Decides nothing."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+from starlette.responses import Response
+
+from services.profiles.use_cases import Grant, GrantKind, UseCases
+from services.profiles.views.people import PAGE
+from shared.http.door import Caller, Command, Door
+from shared.http.fields import Form, Identifier, Line, identifier_in_path
+from shared.http.openapi import COMMAND, QUERY, Answer
+
+ProfileId = Annotated[str, identifier_in_path("profile")]
+
+
+class GrantForm(Form):
+    """A grant: main administrator of an agreement, account administrator of an account, access to a product."""
+
+    kind: GrantKind = Field(examples=["product-access"])
+    id: Identifier = Field(examples=["product-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"])
+
+
+class NewProfile(Form):
+    """A login for a person, with what it may reach."""
+
+    email: Line = Field(max_length=254, examples=["driver@nordlys.example.com"])
+    name: Line = Field(examples=["Dora Dahl"])
+    grants: list[GrantForm] = Field(min_length=1, max_length=50)
+
+
+class Confirmation(Form):
+    """What cannot be undone must be confirmed."""
+
+    confirm: bool = Field(examples=[True])
+
+
+class ContactDetails(Form):
+    """One's own name and telephone number."""
+
+    name: Line = Field(examples=["Dora Dahl"])
+    phone: Line | None = Field(default=None, examples=["+45 20 30 40 50"])
+
+
+class Changed(Answer):
+    """The profile that was created or changed."""
+
+    profile_id: str = Field(examples=["profile-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"])
+
+
+class GrantHeld(Answer):
+    """A grant that a profile holds."""
+
+    kind: GrantKind
+    id: str
+
+
+class Person(Answer):
+    """A profile, with the grants that lie within the asker's reach."""
+
+    profile_id: str
+    email: str = Field(examples=["driver@nordlys.example.com"])
+    name: str = Field(examples=["Dora Dahl"])
+    phone: str | None
+    cancelled: bool
+    grants: list[GrantHeld]
+
+
+class PeoplePage(Answer):
+    """A page of people; ask for the next one with `after=next`."""
+
+    items: list[Person]
+    next: str | None
+
+
+def routes(use: UseCases, door: Door) -> APIRouter:
+    """The operations of profiles."""
+    api = APIRouter(tags=["profiles"])
+
+    @api.post("/profiles", status_code=201, operation_id="createProfile", responses=COMMAND, response_model=Changed)
+    async def create(form: NewProfile, command: Annotated[Command, Depends(door.command)]) -> Response:
+        """Create a login with grants, or add the grants to the login that the address has already (A9, A10)."""
+        grants = [Grant(grant.kind, grant.id) for grant in form.grants]
+        return await command.run(lambda cause: use.create_profile(form.email, form.name, grants, cause), status=201)
+
+    @api.get("/profiles", operation_id="listProfiles", responses=QUERY)
+    async def people(
+        caller: Annotated[Caller, Depends(door.caller)],
+        after: Annotated[
+            str, Query(max_length=80, pattern=r"^[0-9a-z-]*$", description="`next` of the last page.")
+        ] = "",
+    ) -> PeoplePage:
+        """List the people within reach, with what they reach there (A13)."""
+        found = await use.list_people(caller.actor, after)
+        return PeoplePage(items=[Person(**row) for row in found], next=_next(found))
+
+    @api.get("/profiles/me", operation_id="getOwnProfile", responses=QUERY)
+    async def me(caller: Annotated[Caller, Depends(door.caller)]) -> Person:
+        """See one's own profile (A15)."""
+        return Person(**await use.myself(caller.actor))
+
+    @api.put(
+        "/profiles/me/contact-details",
+        operation_id="changeOwnContactDetails",
+        responses=COMMAND,
+        response_model=Changed,
+    )
+    async def change_mine(form: ContactDetails, command: Annotated[Command, Depends(door.command)]) -> Response:
+        """Change one's own name and telephone number (A15)."""
+        return await command.run(lambda cause: use.change_own_contact_details(form.name, form.phone, cause))
+
+    @api.get("/profiles/{profile_id}", operation_id="getProfile", responses=QUERY)
+    async def person(profile_id: ProfileId, caller: Annotated[Caller, Depends(door.caller)]) -> Person:
+        """See one person within reach (A13)."""
+        return Person(**await use.see(profile_id, caller.actor))
+
+    @api.post("/profiles/{profile_id}/grants", operation_id="grant", responses=COMMAND, response_model=Changed)
+    async def grant(
+        profile_id: ProfileId, form: GrantForm, command: Annotated[Command, Depends(door.command)]
+    ) -> Response:
+        """Grant one more thing to a person within reach (A4, A5, A8)."""
+        return await command.run(lambda cause: use.grant(profile_id, Grant(form.kind, form.id), cause))
+
+    @api.post("/profiles/{profile_id}/revoke", operation_id="revoke", responses=COMMAND, response_model=Changed)
+    async def revoke(
+        profile_id: ProfileId, form: GrantForm, command: Annotated[Command, Depends(door.command)]
+    ) -> Response:
+        """End one grant of a person within reach (A4, A5, A12)."""
+        return await command.run(lambda cause: use.revoke(profile_id, Grant(form.kind, form.id), cause))
+
+    @api.post("/profiles/{profile_id}/cancel", operation_id="cancelProfile", responses=COMMAND, response_model=Changed)
+    async def cancel(
+        profile_id: ProfileId, form: Confirmation, command: Annotated[Command, Depends(door.command)]
+    ) -> Response:
+        """Cancel a login, one's own or one within reach: every grant and every session ends (A11, A12)."""
+        return await command.run(lambda cause: use.cancel(profile_id, form.confirm, cause))
+
+    return api
+
+
+def _next(found: list[dict[str, Any]]) -> str | None:
+    return found[-1]["profile_id"] if len(found) == PAGE else None

@@ -1,0 +1,38 @@
+"""Whenever another service says X, profiles does Y."""
+
+from collections.abc import Mapping
+
+from services.company.events import AccountAdministratorNamed, MainAdministratorNamed
+from services.products.events import ProductClosed
+from services.profiles.use_cases import Grant, UseCases
+from shared.cause import Cause
+from shared.envelope import Recorded
+from shared.events import Event
+from shared.inbox import Reaction
+
+
+def reactions(use: UseCases) -> Mapping[type[Event], Reaction]:
+    """The reactions of profiles."""
+
+    async def whenever_an_account_administrator_is_named_they_get_a_profile(recorded: Recorded, cause: Cause) -> None:
+        named = recorded.data
+        assert isinstance(named, AccountAdministratorNamed)  # noqa: S101 (narrows: registered for it)
+        grant = Grant("account-administrator", named.account_id)
+        await use.grant_named(named.email, named.name, grant, named.company_id, cause)
+
+    async def whenever_a_main_administrator_is_named_they_get_a_profile(recorded: Recorded, cause: Cause) -> None:
+        named = recorded.data
+        assert isinstance(named, MainAdministratorNamed)  # noqa: S101 (narrows: registered for it)
+        grant = Grant("main-administrator", named.agreement_id)
+        await use.grant_named(named.email, named.name, grant, named.company_id, cause)
+
+    async def whenever_a_product_closes_access_to_it_ends(recorded: Recorded, cause: Cause) -> None:
+        closed = recorded.data
+        assert isinstance(closed, ProductClosed)  # noqa: S101 (narrows: registered for it)
+        await use.end_access_to_product(closed.product_id, cause)
+
+    return {
+        AccountAdministratorNamed: whenever_an_account_administrator_is_named_they_get_a_profile,
+        MainAdministratorNamed: whenever_a_main_administrator_is_named_they_get_a_profile,
+        ProductClosed: whenever_a_product_closes_access_to_it_ends,
+    }

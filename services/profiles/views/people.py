@@ -1,0 +1,76 @@
+"""Who are the people in my reach, and what do they reach there? (A13: nothing is shown of their grants elsewhere.)"""
+
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, LiteralString
+
+from services.profiles.events import ContactDetailsChanged, ProfileCancelled, ProfileCreated
+from shared.actor import Actor
+from shared.database import Database, Row
+from shared.envelope import Recorded
+from shared.errors import Refusal
+from shared.eventstore.statement import Statement
+
+PAGE = 100
+"""The most people on one page."""
+
+
+class People:
+    """One row a profile."""
+
+    tables: ClassVar[Mapping[str, LiteralString]] = {
+        "people": """
+            CREATE TABLE IF NOT EXISTS people (
+                profile_id text PRIMARY KEY, email text NOT NULL, name text NOT NULL, phone text,
+                cancelled boolean NOT NULL DEFAULT false, created_at timestamptz NOT NULL)"""
+    }
+    refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
+
+    def changes(self, recorded: Recorded) -> Iterable[Statement]:
+        match recorded.data:
+            case ProfileCreated(profile_id=profile, email=email, name=name):
+                yield Statement(
+                    "INSERT INTO people (profile_id, email, name, created_at) VALUES (%s, %s, %s, %s)",
+                    (profile, email, name, recorded.time),
+                )
+            case ContactDetailsChanged(profile_id=profile, name=name, phone=phone):
+                yield Statement("UPDATE people SET name = %s, phone = %s WHERE profile_id = %s", (name, phone, profile))
+            case ProfileCancelled(profile_id=profile):
+                yield Statement("UPDATE people SET cancelled = true WHERE profile_id = %s", (profile,))
+            case _:
+                pass
+
+
+_GRANT: LiteralString = "jsonb_build_object('kind', g.kind, 'id', g.target_id) ORDER BY g.kind, g.target_id"
+
+# A grant is within reach when it lies on an account that the asker administers, or is a main administrator's of an
+# agreement that the asker sees: their own, or that of an account that they administer.
+_VISIBLE: LiteralString = f"""
+    SELECT p.profile_id, p.email, p.name, p.phone, p.cancelled, jsonb_agg({_GRANT}) AS grants
+    FROM people p JOIN reach_grants g USING (profile_id)
+    WHERE (g.account_id IN (SELECT account_id FROM administered_accounts(%(who)s))
+        OR g.kind = 'main-administrator' AND g.target_id IN (
+            SELECT agreement_id FROM reach_accounts JOIN administered_accounts(%(who)s) USING (account_id)))
+      AND p.profile_id > %(after)s AND (%(one)s::text IS NULL OR p.profile_id = %(one)s)
+    GROUP BY p.profile_id ORDER BY p.profile_id LIMIT %(limit)s"""
+
+_ALL: LiteralString = f"""
+    SELECT p.profile_id, p.email, p.name, p.phone, p.cancelled,
+           coalesce(jsonb_agg({_GRANT}) FILTER (WHERE g.profile_id IS NOT NULL), '[]') AS grants
+    FROM people p LEFT JOIN reach_grants g USING (profile_id)
+    WHERE p.profile_id > %(after)s AND (%(one)s::text IS NULL OR p.profile_id = %(one)s)
+      AND (%(self)s::text IS NULL OR p.profile_id = %(self)s)
+    GROUP BY p.profile_id ORDER BY p.profile_id LIMIT %(limit)s"""
+
+
+async def visible_to(
+    database: Database, actor: Actor, *, staff: bool, after: str = "", one: str | None = None
+) -> list[Row]:
+    """People with a grant in the actor's reach, in the order of their ids, after the one named; or just that one."""
+    asked = {"who": actor.id, "after": after, "one": one, "limit": PAGE, "self": None}
+    return await database.rows(_ALL if staff else _VISIBLE, asked)
+
+
+async def oneself(database: Database, actor: Actor) -> Row | None:
+    """The actor's own profile, with all of its grants."""
+    rows = await database.rows(_ALL, {"after": "", "one": actor.id, "limit": 1, "self": actor.id})
+    return rows[0] if rows else None
