@@ -21,7 +21,8 @@ from deploy.local.kafka_jars import KafkaNotAvailable, fetch_jars, find_java, wh
 from deploy.local.part import PartFailed, Running
 from deploy.local.ports import LOOPBACK, PortInUse, free_port, is_free
 
-HEAP = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC")
+JVM = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""A small heap, and compiled for a quick start rather than for long runs."""
 QUIET = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
 FIXED_SETTINGS = {
     "process.roles": "broker,controller",
@@ -82,7 +83,7 @@ class Kafka:
 
     def launch(self) -> Launch:
         """The broker in the foreground."""
-        return Launch(argv=self._java_command("kafka.Kafka", *HEAP), env=_environment(), folder=self._folder)
+        return Launch(argv=self._java_command("kafka.Kafka", *JVM), env=_environment(), folder=self._folder)
 
     def ready(self, _pid: int, /) -> bool:
         """Whether it answers a Kafka metadata request."""
@@ -152,7 +153,7 @@ class Kafka:
         """Format beside its place and move it there, so that an interrupted start leaves nothing half done."""
         shutil.rmtree(self._data, ignore_errors=True)
         cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
-        command = self._java_command("kafka.tools.StorageTool", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+        command = self._java_command("kafka.tools.StorageTool", *JVM)
         command[-1:] = ["format", "-t", cluster, "-c", str(self._settings_file), "--ignore-formatted"]
         answer = run(Launch(argv=command, env=_environment()))
         if answer.returncode:

@@ -83,10 +83,11 @@ class Keeper:
             ended = self._run_once()
             if self._stopping.is_set() or self._has_failed_for_good(ended):
                 return
-            pause = FIRST_PAUSE if time.monotonic() - began > LIVED_LONG else min(pause * 2, LONGEST_PAUSE)
+            pause = FIRST_PAUSE if time.monotonic() - began > LIVED_LONG else pause
             self.restarts += 1
             self._logs.say(f"{self.part.name} {ended}; it is started again in {pause:.1f} s")
             self._stopping.wait(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
 
     def _those_before_are_ready(self) -> bool:
         for keeper in self._before:
