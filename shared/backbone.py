@@ -198,7 +198,7 @@ class Backbone:
     async def _purge(self) -> None:
         while True:
             try:
-                await self.database.rows(idempotency.PURGE)
+                await self.database.execute(idempotency.PURGE)
             except (Unavailable, psycopg.Error) as failure:
                 log.warning("purge failed", error=repr(failure))
             await asyncio.sleep(PURGE_SECONDS)

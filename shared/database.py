@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 
 class Database:
-    """Reads views. Writing goes through streams and the inbox, never through here."""
+    """Reads views. What is history is written through streams and the inbox, never through here."""
 
     def __init__(self, dsn: str, *, connections: int = 8) -> None:
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[Row]] = AsyncConnectionPool(
@@ -36,6 +36,17 @@ class Database:
         try:
             async with self._pool.connection() as connection:
                 return await (await connection.execute(sql, params)).fetchall()
+        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as unreachable:
+            raise Unavailable("The database cannot be reached.") from unreachable
+
+    async def execute(self, sql: LiteralString, params: Params = ()) -> int:
+        """Run a statement that answers nothing, by itself; how many rows it touched. Raises as `rows` does.
+
+        For what is not history: counters, queues, purges.
+        """
+        try:
+            async with self._pool.connection() as connection:
+                return (await connection.execute(sql, params)).rowcount
         except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as unreachable:
             raise Unavailable("The database cannot be reached.") from unreachable
 

@@ -70,6 +70,8 @@ GRANT_PRODUCT_ACCESS = Operation("profile.grant-product-access", "product", _ADM
 REVOKE_PRODUCT_ACCESS = Operation("profile.revoke-product-access", "product", _ADMINISTRATORS_AND_STAFF, "A5")
 LIST_PROFILES = Operation("profile.list", "anywhere", _ADMINISTRATORS_AND_STAFF, "A5")
 
+READ_HISTORY = Operation("history.read", "anywhere", _ADMINISTRATORS_AND_STAFF, "H3")
+
 POLICY: tuple[Operation, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Operation))
 
 
