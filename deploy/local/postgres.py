@@ -44,6 +44,7 @@ DEFAULTS: Mapping[str, str] = {
     "shared_buffers": "128MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    "log_checkpoints": "off",
     "jit": "off",  # short statements only: compiling them costs more than it brings
 }
 NOT_DURABLE: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}

