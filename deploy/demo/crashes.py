@@ -1,0 +1,172 @@
+"""kill -9 under load: of profiles, of products in mid-command, and of the broker with all its data.
+
+Load goes on all the while: every command carries an Idempotency-Key and is sent again until it is answered. Afterwards
+every acknowledged command must be in the log, in the topic and in every view exactly once.
+"""
+
+import asyncio
+import os
+import signal
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from deploy.demo.day import Day
+from deploy.demo.person import Person, Unexpected
+from deploy.local.runfile import RunState, read
+from shared.broker import topic_of
+
+SETTLED_WITHIN_SECONDS = 60.0
+SERVICES = ("auth", "company", "products", "profiles", "audit")
+
+
+@dataclass
+class Acknowledged:
+    """What the system said it had done."""
+
+    products: list[str] = field(default_factory=list)
+    grants: list[tuple[str, str]] = field(default_factory=list)
+    """(profile, product) of each access granted."""
+
+
+class Crashes:
+    """The eighth step of the day."""
+
+    def __init__(self, day: Day, folder: Path, mark: str) -> None:
+        self._day = day
+        self._folder = folder
+        self._mark = mark
+        self.acknowledged = Acknowledged()
+
+    async def play(self, victims: Sequence[str] = ("profiles", "products", "broker"), *, pause: float = 2.0) -> None:
+        """Kill each victim in turn during load, wait until all is quiet, and look. Raises Unexpected."""
+        say = self._day.say
+        say("8. kill -9 under load: profiles, products, and the broker with all its data")
+        stop = asyncio.Event()
+        load = [asyncio.create_task(self._load(worker, stop)) for worker in range(6)]
+        for victim in victims:
+            await asyncio.sleep(pause)
+            pid = self._pid(victim)
+            os.kill(pid, signal.SIGKILL)
+            say(f"   killed {victim} (process {pid})")
+        await asyncio.sleep(2 * pause)
+        stop.set()
+        await asyncio.gather(*load)
+        done = self.acknowledged
+        say(f"   acknowledged meanwhile: {len(done.products)} orders, {len(done.grants)} grants")
+        await self._settle()
+        await self._everything_is_there_once()
+        say("   every acknowledged command is in the log, in the topic and in the history exactly once")
+
+    def _pid(self, part: str) -> int:
+        state: RunState = read(self._folder)
+        pid = state.parts[part].pid
+        if pid is None:
+            raise Unexpected(f"{part} is not running")
+        return pid
+
+    # Load ------------------------------------------------------------------------------------------------------------
+
+    async def _load(self, worker: int, stop: asyncio.Event) -> None:
+        """Order a bizz, give a new driver access to it, and again."""
+        anna, number = self._day.anna, 0
+        account = self._day.cast.ids["nordlys account"]
+        while not stop.is_set():
+            number += 1
+            ordered = await self._until_answered(anna, f"/accounts/{account}/products", {"kind": "bizz"})
+            product = ordered["product_id"]
+            self.acknowledged.products.append(product)
+            person = {
+                "email": f"driver-{worker}-{number}.{self._mark}@nordlys.example.com",
+                "name": "Dora Dahl",
+                "grants": [{"kind": "product-access", "id": product}],
+            }
+            granted = await self._until_answered(anna, "/profiles", person)
+            self.acknowledged.grants.append((granted["profile_id"], product))
+
+    @staticmethod
+    async def _until_answered(who: Person, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Send one command with one key until its outcome is known: done once, however often it was sent."""
+        key = uuid4().hex
+        for _ in range(300):
+            answer = await who.send("POST", path, body, key=key)
+            if answer.status_code == 201:
+                done: dict[str, Any] = answer.json()
+                return done
+            if answer.status_code not in {404, 429, 503}:  # 404: the product has not arrived in profiles yet
+                raise Unexpected(f"POST {path} under load: {answer.status_code} {answer.text}")
+            key = key if answer.status_code != 404 else uuid4().hex
+            await asyncio.sleep(0.2)
+        raise Unexpected(f"POST {path} was not answered for a minute")
+
+    # Afterwards ------------------------------------------------------------------------------------------------------
+
+    async def _settle(self) -> None:
+        """Nothing lags, nothing is parked, without anybody doing anything."""
+        until = asyncio.get_running_loop().time() + SETTLED_WITHIN_SECONDS
+        async with httpx.AsyncClient(timeout=5) as http:
+            while (behind := await self._behind(http)) and asyncio.get_running_loop().time() < until:
+                await asyncio.sleep(0.3)
+        if behind:
+            raise Unexpected(f"not settled after {SETTLED_WITHIN_SECONDS:.0f} s: {behind}")
+
+    async def _behind(self, http: httpx.AsyncClient) -> dict[str, Any]:
+        behind = {}
+        for service in SERVICES:
+            for replica in read(self._folder).replicas(service):
+                try:
+                    lag = (await http.get(f"http://127.0.0.1:{replica.port}/health/lag")).json()
+                except (httpx.TransportError, ValueError) as down:
+                    behind[replica.name] = repr(down)
+                    continue
+                if lag["relay_behind"] or any(lag["inbox_behind"].values()) or lag["dead_letters"] or not lag["ready"]:
+                    behind[replica.name] = lag
+        return behind
+
+    async def _everything_is_there_once(self) -> None:
+        topic = await self._versions_in_topics(("products", "profiles"))
+        for stream, versions in topic.items():
+            if sorted(set(versions)) != list(range(1, max(versions) + 1)):
+                raise Unexpected(f"{stream} has gaps in its topic: {sorted(set(versions))}")
+        for product in self.acknowledged.products:
+            await self._once(topic, product, "bizz-ordered")
+        for profile, product in self.acknowledged.grants:
+            await self._once(topic, profile, "product-access-granted", product)
+
+    async def _once(self, topic: dict[str, list[int]], stream: str, type_: str, about: str | None = None) -> None:
+        if stream not in topic:
+            raise Unexpected(f"{stream} is not in its topic")
+        history = await self._day.staff.ask("GET", f"/history/{about or stream}?limit=100", expect=200)
+        found = Counter(e["type"].split(".")[1] for e in history["items"] if e["stream"] == stream)[type_]
+        if found != 1:
+            raise Unexpected(f"{type_} of {stream} is {found} times in the history")
+
+    async def _versions_in_topics(self, services: Sequence[str]) -> dict[str, list[int]]:
+        """Every version of every stream that the topics hold, from the first record to the last."""
+        port = read(self._folder).parts["broker"].port
+        consumer = AIOKafkaConsumer(bootstrap_servers=f"127.0.0.1:{port}", enable_auto_commit=False)
+        await consumer.start()
+        found: dict[str, list[int]] = defaultdict(list)
+        try:
+            partitions = [
+                TopicPartition(topic.name, n)
+                for s in services
+                for topic in (topic_of(s),)
+                for n in range(topic.partitions)
+            ]
+            consumer.assign(partitions)
+            await consumer.seek_to_beginning(*partitions)
+            while batch := await consumer.getmany(timeout_ms=2000):
+                for records in batch.values():
+                    for record in records:
+                        headers = dict(record.headers)
+                        found[headers["ce_stream"].decode()].append(int(headers["ce_version"]))
+        finally:
+            await consumer.stop()
+        return found
