@@ -6,13 +6,15 @@ in commit order and a reader of `position > last` misses nothing. UPDATE, DELETE
 only ever added to.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 
-from eventsourcing.persistence import StoredEvent
+from eventsourcing.persistence import InterfaceError, OperationalError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from eventsourcing.utils import retry
 from psycopg import Connection, Cursor
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import DictRow
+from psycopg.rows import DictRow, tuple_row
 from psycopg.sql import SQL
 
 EVENTS = "events"
@@ -44,7 +46,11 @@ CREATE OR REPLACE TRIGGER history_is_only_added_to BEFORE UPDATE OR DELETE OR TR
 
 INSERT: LiteralString = f"""
 INSERT INTO {EVENTS} (originator_id, originator_version, topic, state)
-SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::bytea[])
+SELECT * FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::bytea[])
+"""
+SELECT_STREAMS: LiteralString = f"""
+SELECT originator_id, originator_version, topic, state FROM {EVENTS}
+WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version
 """
 
 
@@ -60,6 +66,16 @@ class OrderedRecorder(PostgresApplicationRecorder):
 
     def _notify_channel(self, curs: Cursor[DictRow]) -> None:
         """Readers poll: a NOTIFY inside the transaction takes a lock that is global to the cluster."""
+
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def select_streams(self, names: Sequence[str]) -> Mapping[str, Sequence[StoredEvent]]:
+        """The events of several streams by one query, each in order. Raises PersistenceError."""
+        found: dict[str, list[StoredEvent]] = {name: [] for name in names}
+        with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(SELECT_STREAMS, (list(names),), prepare=True, binary=True)
+            for name, version, topic, state in cursor:
+                found[name].append(StoredEvent(name, version, topic, state))
+        return found
 
 
 def datastore(dsn: str, *, connections: int) -> PostgresDatastore:
@@ -82,7 +98,7 @@ def datastore(dsn: str, *, connections: int) -> PostgresDatastore:
     return store
 
 
-def insert(connection: Connection[Any], events: list[StoredEvent]) -> None:
+def insert(connection: Connection[Any], events: Sequence[StoredEvent]) -> None:
     """Queue one statement that adds the events in the order given."""
     connection.execute(
         INSERT,

@@ -20,6 +20,7 @@ from shared.envelope import Recorded, from_state, to_state
 from shared.errors import Refusal, Unavailable
 from shared.events import Event
 from shared.eventstore.group_commit import STREAM_VERSION, ConstraintViolated, GroupCommit, Unit
+from shared.eventstore.group_load import GroupLoad
 from shared.eventstore.recorder import OrderedRecorder
 from shared.ids import uuid7
 from shared.views import View
@@ -28,6 +29,10 @@ MOST_ATTEMPTS = 32
 MOST_STATES_KEPT = 10_000
 
 S = TypeVar("S")
+
+
+class HistoryBroken(Exception):
+    """A stream's versions in the log are not 1, 2, 3, …: somebody wrote past `streams`."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Streams:
         self, source: str, recorder: OrderedRecorder, writer: GroupCommit, views: Sequence[View], clock: Clock
     ) -> None:
         self._source = source
-        self._recorder = recorder
+        self._reading = GroupLoad(recorder)
         self._writer = writer
         self._views = views
         self._clock = clock
@@ -64,8 +69,13 @@ class Streams:
         self._kept: OrderedDict[str, tuple[Any, int]] = OrderedDict()
 
     async def load(self, category: Category[S], stream: str) -> tuple[S, int]:
-        """The state of a stream and its version; the initial state and 0 when nothing happened there."""
-        stored = await asyncio.to_thread(self._recorder.select_events, stream)
+        """The state of a stream and its version; the initial state and 0 when nothing happened there.
+
+        Raises Unavailable when the database cannot be reached, HistoryBroken when versions are missing.
+        """
+        stored = await self._reading.events_of(stream)
+        if stored and stored[-1].originator_version != len(stored):
+            raise HistoryBroken(f"{stream} ends at version {stored[-1].originator_version} after {len(stored)} events")
         state = category.initial
         for event in stored:
             state = category.evolve(state, self._read(event).data)
@@ -83,6 +93,8 @@ class Streams:
 
     async def change_all(self, changes: Sequence[Change[Any]], cause: Cause) -> Written:
         """Decide about several streams and append all of it in one commit, or nothing. Raises as `change` does."""
+        if len({change.stream for change in changes}) < len(changes):
+            raise ValueError("one decision a stream: the second would not know of the first")
         async with self._turn_of(*(change.stream for change in changes)):
             for _ in range(MOST_ATTEMPTS):
                 decided = [(change, *await self._decide(change)) for change in changes]
