@@ -1,0 +1,8 @@
+"""`python -m services.auth`"""
+
+from services.auth.service import NAME, Settings, build
+from shared.backbone import serve
+
+if __name__ == "__main__":
+    settings = Settings()
+    serve(build(settings)[1], settings, NAME)

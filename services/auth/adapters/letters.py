@@ -1,0 +1,85 @@
+"""What the mails say. Plain text, no link that does anything when it is fetched (C-28)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail's subject and text."""
+
+    subject: str
+    text: str
+
+
+def login_code(*, name: str, code: str, life: timedelta) -> Letter:
+    """The code somebody asked to log in with."""
+    minutes = int(life.total_seconds() // 60)
+    return Letter(
+        "Your login code",
+        f"""\
+Hello {name},
+
+your login code is
+
+    {code}
+
+It works once, in the browser that asked for it, until {minutes} minutes after you asked.
+
+If you did not ask for it, you need do nothing: nobody gets in without it. We never ask you for it.
+""",
+    )
+
+
+def invitation(*, name: str, email: str, by: str, what: str, site: str) -> Letter:
+    """The first grant of a person: who invited them and to what (L4)."""
+    return Letter(
+        "You have been invited to the self-service",
+        f"""\
+Hello {name},
+
+{by} has given you {what}.
+
+Log in at {site} with this e-mail address, {email}. There is no password: each time you are
+mailed a code. The first one confirms your address.
+""",
+    )
+
+
+def notice(*, name: str, by: str, what: str, site: str) -> Letter:
+    """One more grant of a person who was invited before."""
+    return Letter(
+        "You have been given more in the self-service",
+        f"""\
+Hello {name},
+
+{by} has given you {what}.
+
+You find it at {site} when you log in.
+""",
+    )
+
+
+Named = Mapping[str, tuple[str, str | None]]
+"""Kind and name by identifier."""
+
+
+def names_in(about: Mapping[str, str]) -> set[str]:
+    """Whose names a letter about a grant needs."""
+    return {about["company"]} if about["grant"] == "main-administrator" else {about["of"], about["company"]}
+
+
+def what_was_granted(about: Mapping[str, str], names: Named) -> str:
+    """A grant in words, as far as the names are known."""
+    company = names.get(about["company"], ("company", None))[1]
+    owner = f" of {company}" if company else ""
+    kind, name = names.get(about["of"], ("product" if about["grant"] == "product-access" else "account", None))
+    called = f' "{name}"' if name else ""
+    match about["grant"]:
+        case "main-administrator":
+            return f"the main administration of the framework agreement{owner}"
+        case "account-administrator":
+            return f"the administration of the account{called}{owner}"
+        case _:
+            return f"access to {'an' if kind == 'eTicket' else 'a'} {kind}{called}{owner}"

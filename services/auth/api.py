@@ -1,0 +1,145 @@
+"""HTTP of auth: request in, one use case, answer out. Decides nothing.
+
+`/login/codes`, `/login/sessions` and `/tokens` are for the gateway alone (x-internal): it holds no token when it asks.
+"""
+
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.routing import APIRoute
+from pydantic import AfterValidator, Field
+from starlette.responses import Response
+
+from services.auth.domain.challenge import code_as_typed
+from services.auth.use_cases import UseCases
+from shared.http.door import Caller, Command, Door
+from shared.http.fields import Form
+from shared.http.openapi import COMMAND, QUERY, Answer
+from shared.http.problems import problem
+
+LARGEST_LOGIN_BODY = 1024
+"""Bytes; nothing about logging in is longer, so nothing longer is parsed (C-19)."""
+OPAQUE = r"^[\x21-\x7e]{1,100}$"
+SUBJECT, SESSION_ID = "profile:profile-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f", "session-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"
+EXAMPLE_SECRET = "p0ZkGq4c7xJm1Yt8Hn3Vb6Lw9Rs2Df5Ka0Ue4Oi7QyE"  # noqa: S105 (an example for the documentation)
+INTERNAL = {"x-internal": True}
+
+
+class LoginCodeForm(Form):
+    """Somebody wants to log in."""
+
+    email: str = Field(min_length=1, max_length=320, examples=["anna@nordlys.example.com"])
+
+
+class LoginForm(Form):
+    """A code, with the challenge it was asked with."""
+
+    challenge: str = Field(pattern=OPAQUE, examples=[EXAMPLE_SECRET])
+    code: Annotated[str, AfterValidator(code_as_typed)] = Field(
+        max_length=7, examples=["012 345"], description="Six ASCII digits, with one space inside at most."
+    )
+
+
+class TokenForm(Form):
+    """A session, and the service that the token is for."""
+
+    session: str = Field(pattern=OPAQUE, examples=[EXAMPLE_SECRET])
+    audience: str = Field(pattern=r"^[a-z][a-z-]{0,30}$", examples=["profiles"])
+
+
+class CodeAskedFor(Answer):
+    """The same for every address (L2)."""
+
+    challenge: str = Field(examples=[EXAMPLE_SECRET], description="For the browser that asked, as a cookie.")
+    expires_in: int = Field(examples=[300], description="Seconds.")
+
+
+class LoggedIn(Answer):
+    """A session has started."""
+
+    session: str = Field(examples=[EXAMPLE_SECRET], description="The secret that stands for the session.")
+    subject: str = Field(examples=[SUBJECT])
+    session_id: str = Field(examples=[SESSION_ID])
+    ends_at: datetime = Field(examples=["2026-03-01T20:00:00Z"])
+    seen: list[str] = Field(examples=[["profile-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f@3"]])
+
+
+class AccessToken(Answer):
+    """A token for one audience."""
+
+    token: str = Field(examples=["eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9…"])
+    expires_in: int = Field(examples=[60], description="Seconds.")
+    subject: str = Field(examples=[SUBJECT])
+    session_id: str = Field(examples=[SESSION_ID])
+
+
+class OwnSession(Answer):
+    """Who is logged in, and until when at the latest."""
+
+    session_id: str = Field(examples=[SESSION_ID])
+    subject: str = Field(examples=[SUBJECT])
+    name: str | None = Field(examples=["Anna Lund"])
+    email: str | None = Field(examples=["anna@nordlys.example.com"])
+    started_at: datetime = Field(examples=["2026-03-01T08:00:00Z"])
+    ends_at: datetime = Field(examples=["2026-03-01T20:00:00Z"])
+
+
+class Ended(Answer):
+    """The session that is over."""
+
+    session_id: str = Field(examples=[SESSION_ID])
+
+
+class LoginRoute(APIRoute):
+    """A route whose bodies are small and whose answers are kept by nobody."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            if len(await request.body()) > LARGEST_LOGIN_BODY:
+                return problem(413, "body-too-large", f"At most {LARGEST_LOGIN_BODY} bytes are read.")
+            response = await handle(request)
+            response.headers["Cache-Control"] = "no-store"
+            return response
+
+        return bounded
+
+
+LOGIN: dict[int | str, dict[str, Any]] = {status: COMMAND[status] for status in (400, 401, 413, 422, 429, 503)}
+
+
+def routes(use: UseCases, door: Door) -> APIRouter:
+    """The operations of auth."""
+    api = APIRouter(tags=["login"], route_class=LoginRoute)
+
+    @api.post("/login/codes", status_code=202, operation_id="requestLoginCode", responses=LOGIN, openapi_extra=INTERNAL)
+    async def request_code(form: LoginCodeForm, request: Request) -> CodeAskedFor:
+        """Mail a login code to whoever has this address (L1, L2)."""
+        asked = await use.request_code(form.email, request.state.request_id)
+        return CodeAskedFor(challenge=asked.challenge, expires_in=asked.expires_in)
+
+    @api.post("/login/sessions", status_code=201, operation_id="logIn", responses=LOGIN, openapi_extra=INTERNAL)
+    async def log_in(form: LoginForm, request: Request) -> LoggedIn:
+        """Start a session with the code that was mailed (L1, L4)."""
+        session = await use.log_in(form.challenge, form.code, request.state.request_id)
+        return LoggedIn.model_validate(session, from_attributes=True)
+
+    @api.post("/tokens", operation_id="exchangeSession", responses=LOGIN, openapi_extra=INTERNAL)
+    async def exchange(form: TokenForm) -> AccessToken:
+        """Exchange a session for a short-lived token for one service."""
+        return AccessToken.model_validate(await use.exchange(form.session, form.audience), from_attributes=True)
+
+    @api.get("/login/sessions/current", operation_id="getOwnSession", responses=QUERY)
+    async def current(caller: Annotated[Caller, Depends(door.caller)]) -> OwnSession:
+        """See who is logged in."""
+        return OwnSession(**await use.who_am_i(caller.session))
+
+    @api.delete("/login/sessions/current", operation_id="logOut", responses=COMMAND, response_model=Ended)
+    async def log_out(command: Annotated[Command, Depends(door.command)]) -> Response:
+        """Log out: the session is over at once."""
+        return await command.run(lambda cause: use.log_out(command.caller.session, cause))
+
+    return api

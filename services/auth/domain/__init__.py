@@ -1,0 +1,1 @@
+"""The rules of logging in: pure, told the time, told what was tried."""

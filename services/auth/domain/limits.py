@@ -1,0 +1,27 @@
+"""The numbers of L3: how long codes and sessions live, how often may be tried."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What logging in is bounded by; the settings may only say otherwise as a whole."""
+
+    code_life: timedelta = timedelta(minutes=5)
+    """C-02: from this moment on the code is refused."""
+    tries_a_code: int = 5
+    """C-05"""
+    failures_in_a_row: int = 100
+    """C-07: then the account's e-mailed codes stay refused; no time and no new code makes up for it."""
+    session_life: timedelta = timedelta(hours=12)
+    """S-05: however busy it is."""
+    session_idle: timedelta = timedelta(minutes=15)
+    """S-03: without a request."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError above the ceilings that no installation may lift."""
+        if self.code_life > timedelta(minutes=10) or self.tries_a_code > 5 or self.failures_in_a_row > 100:
+            raise ValueError("a code lives 10 minutes, has 5 tries and an account 100 failures in a row, at most")
+        if self.session_life > timedelta(hours=12) or self.session_idle > self.session_life:
+            raise ValueError("a session lives 12 hours at most, and is idle no longer than it lives")

@@ -1,0 +1,53 @@
+"""Whenever another service says X, auth does Y.
+
+A mail about a grant is a reaction, not a view: a view may be rebuilt at any time, and that must mail nobody. Its commit
+carries the queue's row and the inbox's entry, so one grant is one mail, whatever is delivered again.
+"""
+
+from collections.abc import Mapping
+
+from services.auth.use_cases import UseCases
+from services.profiles.events import (
+    AccountAdministratorGranted,
+    MainAdministratorGranted,
+    ProductAccessGranted,
+    ProfileCancelled,
+)
+from shared.cause import Cause
+from shared.envelope import Recorded
+from shared.events import Event
+from shared.inbox import Reaction
+
+
+def reactions(use: UseCases) -> Mapping[type[Event], Reaction]:
+    """The reactions of auth."""
+
+    async def whenever_a_profile_is_cancelled_its_sessions_end(recorded: Recorded, cause: Cause) -> None:
+        cancelled = recorded.data
+        assert isinstance(cancelled, ProfileCancelled)  # noqa: S101 (narrows: registered for it)
+        await use.end_sessions_of(cancelled.profile_id, cause)
+
+    async def whenever_somebody_is_granted_something_they_are_told(recorded: Recorded, cause: Cause) -> None:
+        profile_id, about = _in_short(recorded)
+        await use.tell_of_grant(profile_id, about, event_id=recorded.id, granted_at=recorded.time, cause=cause)
+
+    return {
+        ProfileCancelled: whenever_a_profile_is_cancelled_its_sessions_end,
+        MainAdministratorGranted: whenever_somebody_is_granted_something_they_are_told,
+        AccountAdministratorGranted: whenever_somebody_is_granted_something_they_are_told,
+        ProductAccessGranted: whenever_somebody_is_granted_something_they_are_told,
+    }
+
+
+def _in_short(recorded: Recorded) -> tuple[str, Mapping[str, str]]:
+    """Who was granted, and what the mail has to say: what, of which company, by whom."""
+    match recorded.data:
+        case MainAdministratorGranted(profile_id=profile, agreement_id=agreement, company_id=company):
+            grant, of = "main-administrator", agreement
+        case AccountAdministratorGranted(profile_id=profile, account_id=account, company_id=company):
+            grant, of = "account-administrator", account
+        case ProductAccessGranted(profile_id=profile, product_id=product, company_id=company):
+            grant, of = "product-access", product
+        case other:
+            raise TypeError(f"{other.type} grants nothing")
+    return profile, {"grant": grant, "of": of, "company": company, "by": str(recorded.actor)}

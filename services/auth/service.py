@@ -1,0 +1,140 @@
+"""Wiring of auth: the only file that knows all the others; no logic."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Self
+
+import psycopg
+from fastapi import FastAPI
+from pydantic import Field, SecretStr, model_validator
+
+from services.auth import api
+from services.auth.adapters.codes import Codes
+from services.auth.adapters.kept_codes import KeptCodes
+from services.auth.adapters.key_ring import KeyRing, KeyRingTables
+from services.auth.adapters.mail_queue import MailQueue
+from services.auth.adapters.mailer import Mailer
+from services.auth.adapters.post import Post
+from services.auth.adapters.sealing import Sealer
+from services.auth.adapters.session_secrets import SessionSecrets
+from services.auth.domain.limits import Limits
+from services.auth.events import AttemptRefused
+from services.auth.keys import SigningKeys, find_key
+from services.auth.reactions import reactions
+from services.auth.upkeep import Upkeep
+from services.auth.use_cases import UseCases
+from services.auth.views.names import Names
+from services.auth.views.open_sessions import OpenSessions
+from services.auth.views.people import People
+from services.auth.views.staff import StaffByAddress
+from shared.backbone import Backbone
+from shared.clock import Clock, system_clock
+from shared.errors import Refusal
+from shared.logs import log
+from shared.settings import ServiceSettings
+
+NAME = "auth"
+STRONG = 32
+"""The fewest characters of a secret in production."""
+
+
+class Settings(ServiceSettings):
+    """What auth is told beside what every service is."""
+
+    code_pepper: SecretStr
+    """Under which codes are kept; in no database (C-16)."""
+    secrets_key: SecretStr
+    """Under which codes on their way and signing keys are sealed (C-17)."""
+    smtp_url: str = "smtp://127.0.0.1:8125"
+    mail_from: str = "selfservice@example.com"
+    site_url: str = "http://127.0.0.1:8080"
+    """Where people log in, for the mails."""
+    limits: Limits = Field(default_factory=Limits)
+
+    @model_validator(mode="after")
+    def production_has_strong_secrets(self) -> Self:
+        """What a person can remember or guess is for development only."""
+        weak = [
+            name.upper()
+            for name, secret in {"code_pepper": self.code_pepper, "secrets_key": self.secrets_key}.items()
+            if len(secret.get_secret_value()) < STRONG
+        ]
+        if weak and self.environment == "production":
+            raise ValueError(f"{' and '.join(weak)} must have at least {STRONG} characters")
+        if self.environment == "production" and self.code_pepper == self.secrets_key:
+            raise ValueError("CODE_PEPPER and SECRETS_KEY must not be the same")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """The service, put together; the command line opens `backbone`'s store and calls `use` without HTTP or Kafka."""
+
+    backbone: Backbone
+    use: UseCases
+    upkeep: Upkeep
+    mailer: Mailer
+    app: FastAPI
+
+
+def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
+    """Auth with all its parts, nothing of it started."""
+    people, signing_keys = People(), SigningKeys()
+    kept_beside_the_log = (KeptCodes(), SessionSecrets(), MailQueue(), KeyRingTables())
+    backbone = Backbone(
+        NAME,
+        settings,
+        own=("staff", "challenge", "session", "key", "attempt"),
+        # `people` is a copy; it stands here too for the refusal of its guard.
+        views=(StaffByAddress(), OpenSessions(), signing_keys, people, *kept_beside_the_log),
+        hears=("profiles", "company", "products"),
+        follows=("profile", "company", "product"),
+        copies=(people, Names()),
+        attempt_refused=AttemptRefused,
+        clock=clock,
+    )
+    streams, database, limits = backbone.streams, backbone.database, settings.limits
+    sealer = Sealer(settings.secrets_key.get_secret_value())
+    ring = KeyRing(database, sealer)
+    codes = Codes(settings.code_pepper.get_secret_value())
+    use = UseCases(
+        streams=streams, database=database, clock=clock, limits=limits, codes=codes, sealer=sealer, ring=ring
+    )
+    upkeep = Upkeep(streams=streams, database=database, clock=clock, limits=limits, ring=ring)
+    post = Post(settings.smtp_url, settings.mail_from, clock)
+    mailer = Mailer(database=database, sealer=sealer, post=post, clock=clock, limits=limits, site=settings.site_url)
+    backbone.reacts(reactions(use))
+    for work, pause_seconds in (
+        (mailer.deliver_due, 0.2),
+        (mailer.wipe_expired, 1.0),
+        (upkeep.keep_signing_key_fresh, 60.0),
+        (upkeep.end_what_is_over, 15.0),
+        (upkeep.forget_old, 600.0),
+    ):
+        backbone.runs(_again_and_again(work, pause_seconds))
+    door = backbone.door(partial(find_key, database))
+    return Auth(backbone, use, upkeep, mailer, backbone.app(api.routes(use, door), door))
+
+
+def build(settings: Settings) -> tuple[Backbone, FastAPI]:
+    """Auth, put together: its parts for the command line, its application for the server."""
+    auth = assemble(settings)
+    return auth.backbone, auth.app
+
+
+def _again_and_again(
+    work: Callable[[], Awaitable[None]], pause_seconds: float
+) -> Callable[[], Coroutine[Any, Any, None]]:
+    async def run() -> None:
+        while True:
+            try:
+                await work()
+            except (Refusal, psycopg.Error) as failure:
+                log.warning("will be tried again", work=work.__qualname__, error=repr(failure))
+            except Exception as defect:  # noqa: BLE001 (a defect in one round must not end all later ones)
+                log.error("defect", work=work.__qualname__, error=type(defect).__name__, exc_info=defect)
+            await asyncio.sleep(pause_seconds)
+
+    return run

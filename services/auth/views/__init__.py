@@ -1,0 +1,1 @@
+"""What auth can answer, each question with its own table."""
