@@ -1,0 +1,37 @@
+"""`python -m tests.bench [append] [log] [view] [gateway]`: prints each figure beside what it is measured against."""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from deploy.local.postgres import Postgres
+from tests.bench import append, gateway, log, view
+from tests.bench.figures import Figures
+
+SECTIONS: dict[str, Callable[[Postgres, Figures], Awaitable[None]]] = {
+    "append": append.measure,
+    "log": log.measure,
+    "view": view.measure,
+    "gateway": gateway.measure,
+}
+
+
+async def main(wanted: list[str]) -> None:
+    console = Console()
+    unknown = set(wanted) - set(SECTIONS)
+    if unknown:
+        console.print(f"no such section: {', '.join(sorted(unknown))}; there are: {', '.join(SECTIONS)}")
+        raise SystemExit(2)
+    with tempfile.TemporaryDirectory(prefix="selfservice-bench-") as folder, Postgres(folder=Path(folder)) as postgres:
+        for name in wanted or SECTIONS:
+            figures = Figures(console, name)
+            await SECTIONS[name](postgres, figures)
+            figures.show()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))
