@@ -108,13 +108,22 @@ def enterable_home(folder: Path, user: User | None) -> Path:
     folder.chmod(0o711 if user else 0o700)
     if can_enter(folder, user):
         return folder
-    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-    home = HOMES_OF_ROOT / name
-    home.mkdir(parents=True, exist_ok=True)
+    _remove_forsaken_homes()
+    origin = str(folder.resolve())
+    home = HOMES_OF_ROOT / hashlib.sha256(origin.encode()).hexdigest()[:16]
     link = folder / "home"
     if not link.is_symlink():
         link.symlink_to(home)
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "of").write_text(origin)
     return home
+
+
+def _remove_forsaken_homes() -> None:
+    """A stand-in goes when the folder it stands in for is gone (a deleted clone, a test's temporary folder)."""
+    for of in HOMES_OF_ROOT.glob("*/of"):
+        if not (Path(of.read_text()) / "home").is_symlink():
+            shutil.rmtree(of.parent, ignore_errors=True)
 
 
 def own_folder(folder: Path, user: User | None) -> Path:

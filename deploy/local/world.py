@@ -208,13 +208,18 @@ def running(
     replicas: Mapping[str, int] | None = None,
     ports: Mapping[str, int] | None = None,
     broker: BrokerKind = "tansu",
+    environment: Mapping[str, str] | None = None,
     timeout: float = 120.0,
-) -> Iterator[tuple[World, RunState]]:
-    """The system inside this process (tests, benchmarks): ready on entering, stopped on leaving; logs only in files."""
-    world = World(folder=folder, replicas=replicas, ports=ports, broker=broker)
+) -> Iterator[RunState]:
+    """The system under this process (tests, benchmarks): ready on entering, stopped on leaving; logs only in files.
+
+    `environment` is told to every service besides our own.
+    """
+    told = {**os.environ, **(environment or {})}
+    world = World(folder=folder, replicas=replicas, ports=ports, broker=broker, environment=told)
     logs = Logs(world.folder / "logs", quiet=True)
     with Supervisor(world.parts(), folder=world.folder, logs=logs) as supervisor:
-        yield world, supervisor.wait_until_ready(timeout)
+        yield supervisor.wait_until_ready(timeout)
 
 
 def free_ports(replicas: Mapping[str, int] | None = None) -> dict[str, int]:

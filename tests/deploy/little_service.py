@@ -4,6 +4,7 @@ import http.server
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 
@@ -33,6 +34,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     if "broken" in sys.argv:
         raise SystemExit("the pepper is missing")
+    if "slow" in sys.argv:
+        time.sleep(0.5)
     tell("start")
     server = http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Answers)
     sys.stdout.write(f"{os.environ['SERVICE_NAME']} is open: smørrebrød\n")

@@ -15,7 +15,7 @@ import pytest
 from deploy.local.part import wait_until
 from deploy.local.ports import LOOPBACK, PortInUse, free_port
 from deploy.local.postgres import NOT_DURABLE, Postgres, PostgresAlreadyRunning
-from deploy.local.postgres_home import HOMES_OF_ROOT, find_binaries
+from deploy.local.postgres_home import HOMES_OF_ROOT, enterable_home, find_binaries, unprivileged_user
 from tests.deploy.scripts import exists, started
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes to another user to run PostgreSQL")
@@ -141,18 +141,19 @@ def test_a_second_one_on_the_same_folder_is_refused(
         Postgres(folder=folder / "cluster").start()
 
 
-def test_a_stale_pid_file_harms_nobody(cluster: Postgres, folder: Path) -> None:
+def test_a_stale_pid_file_harms_nobody(postgres: Postgres, folder: Path) -> None:
     pid_file = folder / "cluster" / "data" / "postmaster.pid"
-    owner = pid_file.parent.stat().st_uid  # the same user: the server itself would take it for another server
+    kept = pid_file.read_text()
+    postgres.kill()
+    owner = pid_file.stat().st_uid  # the same user: the server itself would take it for another server
     with subprocess.Popen(["sleep", "300"], user=owner) as innocent:
-        with cluster:
-            kept = pid_file.read_text()
-            cluster.kill()
-        pid_file.write_text(kept.replace(kept.splitlines()[0], str(innocent.pid), 1))
-        with cluster:
+        try:
+            pid_file.write_text(kept.replace(kept.splitlines()[0], str(innocent.pid), 1))
+            postgres.start()
             assert innocent.poll() is None
-            assert pid_file.read_text().splitlines()[0] == str(cluster.pid)
-        innocent.kill()
+            assert pid_file.read_text().splitlines()[0] == str(postgres.pid)
+        finally:
+            innocent.kill()
 
 
 def test_a_port_in_use_is_told_with_a_way_out(folder: Path) -> None:
@@ -201,6 +202,19 @@ def test_as_root_in_a_folder_nobody_else_enters_it_lives_elsewhere_with_copied_b
         assert program.is_relative_to(home)
         assert stat.S_IMODE(closed.stat().st_mode) == 0o700
     shutil.rmtree(home)
+
+
+@as_root
+def test_a_stand_in_goes_when_the_folder_it_stands_in_for_is_gone(folder: Path) -> None:
+    user = unprivileged_user(folder / "data")
+    homes = []
+    for name in ("first", "second"):
+        closed = folder / name
+        closed.mkdir(mode=0o700)
+        homes.append(enterable_home(closed / "cluster", user))
+        shutil.rmtree(closed)
+    assert [home.exists() for home in homes] == [False, True]
+    shutil.rmtree(homes[1])
 
 
 def test_binaries_that_are_named_but_missing_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

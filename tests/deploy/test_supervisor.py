@@ -59,8 +59,12 @@ def diary(folder: Path) -> list[str]:
 
 
 def test_parts_start_in_order_and_stop_in_reverse(tmp_path: Path) -> None:
-    places = {"gateway": 3, "postgres": 1, "broker": 2}
-    with supervised(tmp_path, [little(tmp_path, name, order=order) for name, order in places.items()]) as system:
+    parts = [
+        little(tmp_path, "gateway", order=3),
+        little(tmp_path, "postgres", "slow", order=1),
+        little(tmp_path, "broker", order=2),
+    ]
+    with supervised(tmp_path, parts) as system:
         system.wait_until_ready(20)
     assert diary(tmp_path) == [
         *("start postgres", "start broker", "start gateway"),

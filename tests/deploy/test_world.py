@@ -28,17 +28,9 @@ from tests.deploy.scripts import ROOT, exists
 NAMED = {f"DATABASE_URL_{service.upper()}": f"postgresql://db.example.com/{service}" for service in SERVICES}
 
 A_SERVICE = """
-import asyncio, json, os, psycopg
+import json, os, psycopg
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from aiokafka.admin import AIOKafkaAdminClient
 
-async def ask_kafka():
-    admin = AIOKafkaAdminClient(bootstrap_servers=os.environ["KAFKA_BOOTSTRAP_SERVERS"])
-    await admin.start()
-    await admin.list_topics()
-    await admin.close()
-
-asyncio.run(ask_kafka())
 with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
     who = connection.execute("SELECT current_user").fetchone()[0]
 
