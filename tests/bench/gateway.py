@@ -26,7 +26,7 @@ async def measure(_postgres: Postgres, figures: Figures) -> None:
     with tempfile.TemporaryDirectory(prefix="selfservice-bench-world-") as name:
         folder = Path(name)
         os.environ["REQUESTS_PER_SECOND"] = "100000"  # the limit is not what is measured here
-        with running(folder, ports=free_ports()) as (_, state):
+        with running(folder, ports=free_ports()) as state:
             _add_staff(folder)
             await _ask(state.parts["gateway"].url, figures)
 
