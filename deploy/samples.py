@@ -1,0 +1,147 @@
+"""The golden sample of an event: one whole record as it is on its topic, made once when the event is new.
+
+What a field holds in a sample stands in one table here, so that the samples tell one story: customer service registers
+Nordlys Transport ApS, Anna Lund administers its account, Dora Dahl drives with the bizz.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args, get_origin
+
+import orjson
+from eventsourcing.persistence import Notification
+
+from shared.actor import Actor
+from shared.broker import topic_of
+from shared.envelope import Recorded, to_state, wire
+from shared.events import Event
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+def _id(kind: str, last: int) -> str:
+    return f"{kind}-0195566e4c007a2b8f31d4c2b5a6{last:04x}"
+
+
+ANNA, DORA = _id("profile", 1), _id("profile", 2)
+SUSANNE = _id("staff", 3)
+NORDLYS, AGREEMENT = _id("company", 4), _id("agreement", 5)
+ACCOUNT, FRAMEWORK_ACCOUNT = _id("account", 6), _id("account", 7)
+BIZZ = _id("product", 8)
+
+FIELDS: Mapping[str, Any] = {
+    "about": [DORA, BIZZ],
+    "account_id": ACCOUNT,
+    "address": "anna@nordlys.example.com",
+    "agreement_id": AGREEMENT,
+    "attempt_id": _id("attempt", 9),
+    "challenge_id": _id("challenge", 10),
+    "closed_at_partners_by": datetime(2026, 3, 3, 12, 0, tzinfo=UTC),
+    "code": "email-has-product-access",
+    "company_id": NORDLYS,
+    "contact_email": "office@nordlys.example.com",
+    "contact_person": "Nora Nord",
+    "country": "DK",
+    "customer_number": "10000017",
+    "cvr": "10150817",
+    "device_number": "9208000000000017",
+    "email": "Anna@nordlys.example.com",
+    "ends_at": datetime(2026, 3, 2, 20, 0, tzinfo=UTC),
+    "entity_id": DORA,
+    "entries": 42,
+    "framework_account_id": FRAMEWORK_ACCOUNT,
+    "invoice_email": "invoice@nordlys.example.com",
+    "key_id": _id("key", 11),
+    "legal_name": "Nordlys Transport ApS",
+    "make": "Volvo",
+    "model": "FH16",
+    "name": "Anna Lund",
+    "not_after": datetime(2026, 4, 1, 12, 0, tzinfo=UTC),
+    "operation": "POST /profiles/{profile_id}/grants",
+    "phone": "+45 20 30 40 50",
+    "plate": "AB12345",
+    "postal_address": "Havnegade 1, 5000 Odense C, Danmark",
+    "product_id": BIZZ,
+    "profile_id": ANNA,
+    "public_key": "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg",
+    "reading_id": _id("reading", 12),
+    "reason": "This e-mail address has access to another product.",
+    "reference": "Lastbil 7, Ærø",
+    "rule": "A8",
+    "session_id": _id("session", 13),
+    "staff_id": SUSANNE,
+    "sub_account_ids": [ACCOUNT],
+    "subject": f"profile:{ANNA}",
+    "trips": 2,
+    "usable_at_storebaelt_from": datetime(2026, 3, 2, 12, 20, tzinfo=UTC),
+    "usable_elsewhere_from": datetime(2026, 3, 3, 12, 0, tzinfo=UTC),
+    "vehicle_type": "lorry",
+    "vin": "YV2RT40A5KB123456",
+}
+
+OF_AN_EVENT: Mapping[str, Mapping[str, Any]] = {
+    "auth.staff-added": {"email": "Susanne@example.com", "address": "susanne@example.com", "name": "Susanne Holm"},
+    "company.account-opened": {"name": "Odense depot"},
+    "company.account-renamed": {"name": "Odense depot, nord"},
+    "profiles.product-access-granted": {"profile_id": DORA},
+    "profiles.product-access-revoked": {"profile_id": DORA},
+    "profiles.contact-details-changed": {"profile_id": DORA, "name": "Dora Dahl"},
+    "profiles.profile-cancelled": {"profile_id": DORA},
+}
+"""Where an event needs another value than the usual one, by its name without the version."""
+
+
+_BY_ANNA = (Actor("profile", ANNA), f"account-administrator:{ACCOUNT}")
+BY: Mapping[str, tuple[Actor, str | None]] = {
+    "auth": (Actor("system", "auth"), None),
+    "company": (Actor("staff", SUSANNE), "customer-service"),
+}
+"""Who causes what a service says, and under which grant, where it is not Anna."""
+
+
+class NoSampleError(LookupError):
+    """Nobody has said what a field holds in a sample."""
+
+
+def content_of(event: type[Event]) -> dict[str, Any]:
+    """What the event's sample says. Raises NoSampleError for a field without a value in the tables."""
+    special = OF_AN_EVENT.get(event.type.rpartition(".v")[0], {})
+    return {name: _value(event, name, special) for name in event.model_fields}
+
+
+def _value(event: type[Event], name: str, special: Mapping[str, Any]) -> Any:
+    annotation = event.model_fields[name].annotation
+    if name in special:
+        return special[name]
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)[0]
+    if name not in FIELDS:
+        raise NoSampleError(f"{event.type}: say what {name} holds in a sample (deploy/samples.py)")
+    return FIELDS[name]
+
+
+def sample_of(event: type[Event]) -> dict[str, Any]:
+    """The record as a subscriber meets it: topic, key, headers and value. Raises NoSampleError."""
+    content = content_of(event)
+    service, stream = event.type.split(".")[0], str(next(iter(content.values())))
+    actor, grant = BY.get(service, _BY_ANNA)
+    recorded = Recorded(
+        id="0195566e4c007a2b8f31d4c2b5a6e4e7",
+        source=service,
+        stream=stream,
+        version=7,
+        position=128,
+        time=NOON,
+        actor=actor,
+        grant=grant,
+        correlation="0195566e4bff7c0d9a1e2f3041526374",
+        causation=None,
+        data=event.model_validate(content),
+    )
+    headers, value = wire(service, Notification(stream, 7, event.type, to_state(recorded), id=128))
+    return {
+        "topic": topic_of(service).name,
+        "key": stream,
+        "headers": {name: content.decode() for name, content in headers},
+        "value": orjson.loads(value),
+    }

@@ -1,0 +1,1 @@
+"""What is promised to others: stays true, stays readable, cannot be broken unnoticed."""
