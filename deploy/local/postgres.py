@@ -34,7 +34,7 @@ from deploy.local.postgres_home import (
     socket_folder,
     unprivileged_user,
 )
-from deploy.local.processes import children_of, is_server_of, kill_if
+from deploy.local.processes import children_of, is_running, is_server_of, kill_if
 
 ADMIN = "postgres"
 PREDECESSOR_PATIENCE = 15.0
@@ -238,7 +238,10 @@ class Postgres:
             )
 
     def _wait_for_predecessor(self) -> None:
-        """Let a server whose parent just died finish; drop a stale pid file, never touching the process it names."""
+        """Let a server whose parent just died finish; never touch a process that only happens to have its number.
+
+        The server itself would take such a process for another server. A pid file that names nobody is left to it.
+        """
         file = self._data / "postmaster.pid"
         if not (lines := _lines(file)):
             return
@@ -247,7 +250,8 @@ class Postgres:
             lambda: not is_server_of(pid, self._data, self._user), timeout=PREDECESSOR_PATIENCE, every=0.05
         ):
             raise PostgresAlreadyRunning(f"Process {pid} already serves {self._data}: stop it first")
-        file.unlink(missing_ok=True)
+        if is_running(pid):
+            file.unlink(missing_ok=True)
 
 
 def _environment() -> dict[str, str]:

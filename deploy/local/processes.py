@@ -12,6 +12,19 @@ from deploy.local.child import User
 PROC = Path("/proc")
 
 
+def is_running(pid: int) -> bool:
+    """Whether there is a process of that number, whosever it is."""
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def is_server_of(pid: int, data: Path, user: User | None) -> bool:
     """Whether process `pid` is a PostgreSQL server, of the expected user, working in this data folder."""
     if pid <= 1:

@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ from pathlib import Path
 from deploy.local.supervisor import Supervisor
 from tests.deploy.test_supervisor import little
 folder = Path(sys.argv[1])
-parts = [little(folder, "company", order=2), little(folder, "postgres", order=1)]
+parts = [little(folder, "company", *sys.argv[2:], order=2, patience=20), little(folder, "postgres", order=1)]
 Supervisor(parts, folder=folder).run(lambda state: print("READY", state.supervisor, flush=True))
 """
 
@@ -179,6 +180,16 @@ def test_asked_to_end_it_stops_everything_in_order(tmp_path: Path, number: signa
     assert diary(tmp_path)[-2:] == ["stop company", "stop postgres"]
     with pytest.raises(NotRunning):
         runfile.read(tmp_path)
+
+
+def test_asked_twice_it_kills_what_does_not_listen(tmp_path: Path) -> None:
+    with started(RUNS_A_SUPERVISOR, str(tmp_path), "stubborn") as (process, first):
+        assert_ready(process.stdout, first)
+        process.terminate()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.terminate()
+        assert process.wait(4) == 0
 
 
 def test_killed_it_takes_everything_with_it_and_can_be_started_again(tmp_path: Path) -> None:

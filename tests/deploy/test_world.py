@@ -19,7 +19,7 @@ import pytest
 from deploy.local.kafka import Kafka
 from deploy.local.part import wait_until
 from deploy.local.postgres import Postgres
-from deploy.local.runfile import read
+from deploy.local.runfile import RunState, read
 from deploy.local.supervisor import Supervisor
 from deploy.local.tansu import Tansu
 from deploy.local.world import SERVICES, World, free_ports
@@ -169,6 +169,8 @@ def test_the_whole_system_starts_twice_and_the_second_time_fast(code: Path) -> N
             answers = {
                 part: httpx.get(f"{state.parts[part].url}/").json() for part in ("auth", "profiles-2", "gateway")
             }
+            if start == "second":
+                assert_postgres_comes_back(system, state, told_database=world.environment_of("audit")["DATABASE_URL"])
             found, told = World.found_in(world.folder).environment_of("gateway"), world.environment_of("gateway")
             assert found.items() <= told.items()
             assert told.keys() - found.keys() <= {"PYTHONPATH"}
@@ -176,6 +178,19 @@ def test_the_whole_system_starts_twice_and_the_second_time_fast(code: Path) -> N
         if start == "second":
             assert took < 10
     assert not any(part.pid and exists(part.pid) for part in state.parts.values())
+
+
+def assert_postgres_comes_back(system: Supervisor, state: RunState, told_database: str) -> None:
+    """Kill the server alone, with a client connected; what was committed must be there when it is back."""
+    killed = state.parts["postgres"].pid
+    assert killed is not None
+    with psycopg.connect(told_database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE entries AS SELECT 'driver created' AS what")
+        os.kill(killed, signal.SIGKILL)
+        assert wait_until(lambda: system.state.parts["postgres"].restarts > 0, 5)
+    assert wait_until(lambda: system.state.parts["postgres"].ready, 10)
+    with psycopg.connect(told_database) as connection:
+        assert connection.execute("SELECT what FROM entries").fetchall() == [("driver created",)]
 
 
 def test_killed_as_a_whole_it_leaves_nothing_and_starts_again(code: Path) -> None:
