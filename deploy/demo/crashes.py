@@ -53,6 +53,8 @@ class Crashes:
         for victim in victims:
             await asyncio.sleep(pause)
             pid = self._pid(victim)
+            if victim == "broker":
+                self._lose_data()
             os.kill(pid, signal.SIGKILL)
             say(f"   killed {victim} (process {pid})")
         await asyncio.sleep(2 * pause)
@@ -63,6 +65,12 @@ class Crashes:
         await self._settle()
         await self._everything_is_there_once()
         say("   every acknowledged command is in the log, in the topic and in the history exactly once")
+
+    def _lose_data(self) -> None:
+        """The embedded broker keeps everything in memory; Apache Kafka's folder goes before the process does."""
+        data = self._folder / "kafka" / "data"
+        if data.exists():
+            data.rename(data.with_name(f"lost-{uuid4().hex}"))
 
     def _pid(self, part: str) -> int:
         state: RunState = read(self._folder)
