@@ -122,17 +122,6 @@ class Brokers:
         self._started[kind].start()
         return self._started[kind]
 
-    def best(self) -> Broker:
-        """The one broker tests take that need only one: the real one where it can be had and is not ruled out."""
-        kinds = wanted_kinds()
-        if "kafka" in kinds:
-            try:
-                return self.get("kafka")
-            except CannotBeHad:
-                if "embedded" not in kinds:
-                    raise
-        return self.get("embedded")
-
     def report(self) -> list[str]:
         """What was chosen and what was refused, for the summary."""
         chosen = [f"{kind} broker: {what}" for kind, what in self.chosen.items()]

@@ -59,4 +59,7 @@ class Logs:
 
     def _line(self, name: str, line: str) -> None:
         colour = self._colours.setdefault(name, COLOURS[len(self._colours) % len(COLOURS)])
-        self._console.print(Text.assemble((f"{name:>12} │ ", colour), Text.from_ansi(line)))
+        try:
+            self._console.print(Text.assemble((f"{name:>12} │ ", colour), Text.from_ansi(line)))
+        except (OSError, SystemExit):  # nobody looks any more; a part must not stop because its log cannot be shown
+            self._quiet = True

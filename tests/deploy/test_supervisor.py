@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -111,8 +112,7 @@ def test_a_part_that_keeps_ending_is_started_ever_more_slowly(tmp_path: Path) ->
             assert killed is not None
             began = time.monotonic()
             os.kill(killed, signal.SIGKILL)
-            assert wait_until(lambda n=restarts: system.state.parts["products"].restarts == n, 5)  # type: ignore[misc]
-            assert wait_until(lambda: system.state.parts["products"].pid is not None, 5)
+            assert wait_until(partial(has_restarted, tmp_path, "products", restarts), 5)
             pauses.append(time.monotonic() - began)
         assert pauses[1] > pauses[0]
 
@@ -180,6 +180,26 @@ def test_asked_to_end_it_stops_everything_in_order(tmp_path: Path, number: signa
     assert diary(tmp_path)[-2:] == ["stop company", "stop postgres"]
     with pytest.raises(NotRunning):
         runfile.read(tmp_path)
+
+
+def test_a_screen_that_is_gone_stops_no_part(tmp_path: Path) -> None:
+    with started(RUNS_A_SUPERVISOR, str(tmp_path)) as (process, first):
+        assert process.stdout is not None
+        assert_ready(process.stdout, first)
+        process.stdout.close()
+        for restarts in (1, 2):
+            pid = runfile.read(tmp_path).parts["company"].pid
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            assert wait_until(partial(has_restarted, tmp_path, "company", restarts), 5)
+        process.terminate()
+        process.wait(20)
+    assert diary(tmp_path)[-2:] == ["stop company", "stop postgres"]
+
+
+def has_restarted(folder: Path, name: str, restarts: int) -> bool:
+    part = runfile.read(folder).parts[name]
+    return part.restarts == restarts and part.ready
 
 
 def test_asked_twice_it_kills_what_does_not_listen(tmp_path: Path) -> None:
