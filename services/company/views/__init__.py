@@ -1,0 +1,1 @@
+"""Read models of company: one file a question."""

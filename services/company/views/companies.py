@@ -1,0 +1,75 @@
+"""Which companies are in my reach, and what is known of one?"""
+
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, LiteralString
+
+from services.company.events import CompanyRegistered, ContactDetailsChanged, FrameworkAgreementOpened
+from shared.actor import Actor
+from shared.database import Database, Row
+from shared.envelope import Recorded
+from shared.errors import Refusal
+from shared.eventstore.statement import Statement
+
+PAGE = 100
+"""The most companies on one page."""
+
+
+class Companies:
+    """One row a company."""
+
+    tables: ClassVar[Mapping[str, LiteralString]] = {
+        "companies": """
+            CREATE TABLE IF NOT EXISTS companies (
+                company_id text PRIMARY KEY, cvr text NOT NULL, legal_name text NOT NULL, payment text NOT NULL,
+                contact_person text NOT NULL, contact_email text NOT NULL, phone text, postal_address text,
+                invoice_email text, agreement_id text UNIQUE, framework_account_id text)"""
+    }
+    refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
+
+    def changes(self, recorded: Recorded) -> Iterable[Statement]:
+        match recorded.data:
+            case CompanyRegistered(company_id=company, cvr=cvr, legal_name=legal_name, payment=payment) as said:
+                yield Statement(
+                    "INSERT INTO companies VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                    (company, cvr, legal_name, payment, *_contact(said)),
+                )
+            case ContactDetailsChanged(company_id=company) as said:
+                yield Statement(
+                    "UPDATE companies SET contact_person = %s, contact_email = %s, phone = %s, postal_address = %s, "
+                    "invoice_email = %s WHERE company_id = %s",
+                    (*_contact(said), company),
+                )
+            case FrameworkAgreementOpened(company_id=company, agreement_id=agreement, framework_account_id=account):
+                yield Statement(
+                    "UPDATE companies SET agreement_id = %s, framework_account_id = %s WHERE company_id = %s",
+                    (agreement, account, company),
+                )
+            case _:
+                pass
+
+
+def _contact(said: CompanyRegistered | ContactDetailsChanged) -> tuple[str | None, ...]:
+    return said.contact_person, said.contact_email, said.phone, said.postal_address, said.invoice_email
+
+
+_IN_REACH: LiteralString = """
+    SELECT c.* FROM companies c WHERE c.company_id > %(after)s AND c.company_id IN (
+        SELECT a.company_id FROM reach_accounts a JOIN administered_accounts(%(who)s) USING (account_id))
+    ORDER BY c.company_id LIMIT %(limit)s"""
+_ALL: LiteralString = "SELECT * FROM companies WHERE company_id > %(after)s ORDER BY company_id LIMIT %(limit)s"
+
+
+async def in_reach(database: Database, actor: Actor, *, staff: bool, after: str = "") -> list[Row]:
+    """A page of companies with an account that the actor administers, in the order of their ids."""
+    return await database.rows(_ALL if staff else _IN_REACH, {"who": actor.id, "after": after, "limit": PAGE})
+
+
+async def one(database: Database, company_id: str) -> Row | None:
+    """What is known of a company, whoever asks. Raises Unavailable."""
+    return await database.row("SELECT * FROM companies WHERE company_id = %s", (company_id,))
+
+
+async def with_agreement(database: Database, agreement_id: str) -> str | None:
+    """The company of a framework agreement. Raises Unavailable."""
+    row = await database.row("SELECT company_id FROM companies WHERE agreement_id = %s", (agreement_id,))
+    return row["company_id"] if row else None
