@@ -107,7 +107,7 @@ class Brokers:
     _started: dict[Kind, Broker] = field(default_factory=dict)
     _refused: dict[Kind, str] = field(default_factory=dict)
     chosen: dict[Kind, str] = field(default_factory=dict)
-    _folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="selfservice-brokers-")))
+    _folder: Path | None = None
 
     def get(self, kind: Kind) -> Broker:
         """That broker, running. Raises CannotBeHad."""
@@ -115,7 +115,7 @@ class Brokers:
             raise CannotBeHad(self._refused[kind])
         if kind not in self._started:
             try:
-                self._started[kind], self.chosen[kind] = _FIRST[kind](self._folder)
+                self._started[kind], self.chosen[kind] = _FIRST[kind](self._own_folder())
             except CannotBeHad as reason:
                 self._refused[kind] = str(reason)
                 raise
@@ -131,7 +131,12 @@ class Brokers:
         """Stop all of them."""
         for broker in self._started.values():
             broker.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _own_folder(self) -> Path:
+        self._folder = self._folder or Path(tempfile.mkdtemp(prefix="selfservice-brokers-"))
+        return self._folder
 
 
 def wanted_kinds() -> tuple[Kind, ...]:
