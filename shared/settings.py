@@ -16,8 +16,9 @@ class KafkaSettings(BaseSettings):
     min_insync_replicas: int = 1
     idempotence: bool = True
     """Off only for the embedded broker, which does not know idempotent producers."""
-    session_timeout_ms: int = 3_000
-    heartbeat_interval_ms: int = 800
+    session_timeout_ms: int = 10_000
+    """A consumer that is silent for so long gives up its partitions; a broker's own lower bound is usually 6,000."""
+    heartbeat_interval_ms: int = 3_000
     topic_prefix: str = "selfservice"
 
 

@@ -115,7 +115,12 @@ class World:
     def _kafka(self) -> dict[str, str]:
         if self._broker is None:
             return {"KAFKA_BOOTSTRAP_SERVERS": self._environment["KAFKA_BOOTSTRAP_SERVERS"]}
-        told = {"KAFKA_BOOTSTRAP_SERVERS": self._broker.bootstrap_servers}
+        # Brokers started here let a consumer be given up sooner, so that a killed replica is replaced sooner.
+        told = {
+            "KAFKA_BOOTSTRAP_SERVERS": self._broker.bootstrap_servers,
+            "KAFKA_SESSION_TIMEOUT_MS": "3000",
+            "KAFKA_HEARTBEAT_INTERVAL_MS": "800",
+        }
         # The embedded broker knows no idempotent producers.
         return {**told, "KAFKA_IDEMPOTENCE": "false"} if isinstance(self._broker, Tansu) else told
 
