@@ -19,10 +19,13 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     stream text, version bigint,
     topic text NOT NULL, partition int NOT NULL, "offset" bigint NOT NULL,
-    headers jsonb NOT NULL, value bytea NOT NULL,
+    headers json NOT NULL, value bytea NOT NULL,
     reason text NOT NULL, parked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    UNIQUE (stream, version))
+    UNIQUE (stream, version));
+CREATE UNIQUE INDEX IF NOT EXISTS dead_letters_without_stream
+    ON dead_letters (topic, partition, "offset", md5(value)) WHERE stream IS NULL;
 """
+"""`headers` is json, not jsonb: a record that is not ours may hold any byte, and jsonb knows no zero byte."""
 
 TOO_EARLY = "waits for an earlier version of its stream"
 
@@ -42,21 +45,32 @@ class Letter:
     id: int = 0
 
 
+_PARK: LiteralString = (
+    'INSERT INTO dead_letters (stream, version, topic, partition, "offset", headers, value, reason) '
+    "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) "
+)
+
+
 def park(letter: Letter, stream: str | None, version: int | None, reason: str) -> Statement:
-    """Keep a record with the reason; parking the same version again only renews the reason."""
+    """Keep a record with the reason; parking the same one again only renews the reason."""
+    same: LiteralString = (
+        "ON CONFLICT (stream, version) DO UPDATE SET reason = excluded.reason"
+        if stream is not None
+        else 'ON CONFLICT (topic, partition, "offset", md5(value)) WHERE stream IS NULL '
+        "DO UPDATE SET reason = excluded.reason"
+    )
+    headers = [[name, None if value is None else value.decode("latin-1")] for name, value in letter.headers]
     return Statement(
-        'INSERT INTO dead_letters (stream, version, topic, partition, "offset", headers, value, reason) '
-        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) "
-        "ON CONFLICT (stream, version) DO UPDATE SET reason = excluded.reason",
+        _PARK + same,
         (
             stream,
             version,
             letter.topic,
             letter.partition,
             letter.offset,
-            orjson.dumps([[name, value.decode("latin-1")] for name, value in letter.headers]).decode(),
+            orjson.dumps(headers).decode(),
             letter.value,
-            reason[:500],
+            "".join(sign if sign.isprintable() else " " for sign in reason[:500]),
         ),
     )
 
@@ -71,7 +85,15 @@ def forget(streams: Sequence[str], versions: Sequence[int]) -> Statement:
 
 
 def now_due(connection: Connection[Any], streams: Sequence[str]) -> list[Letter]:
-    """Letters that only waited for the version which has now been applied."""
+    """Letters of these streams that only waited for the version which has now been applied.
+
+    Drops those whose version was applied by another replica while this one parked it.
+    """
+    connection.execute(
+        "DELETE FROM dead_letters USING inbox WHERE dead_letters.stream = inbox.stream "
+        "AND dead_letters.stream = ANY(%s) AND dead_letters.version <= inbox.version",
+        (list(streams),),
+    )
     return _letters(
         connection.execute(
             f"SELECT {_COLUMNS} FROM dead_letters JOIN inbox USING (stream) "
@@ -104,7 +126,7 @@ def _letters(rows: Iterable[tuple[Any, ...]]) -> list[Letter]:
             topic=row[3],
             partition=row[4],
             offset=row[5],
-            headers=[(name, value.encode("latin-1")) for name, value in row[6]],
+            headers=[(name, None if value is None else value.encode("latin-1")) for name, value in row[6]],
             value=bytes(row[7]),
             reason=row[8],
         )

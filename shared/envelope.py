@@ -4,10 +4,10 @@ In the store an event is one JSON object, `{"id": …, "time": …, "actor": …
 it is a CloudEvent 1.0 in Kafka's binary mode: the envelope becomes `ce_` headers, the value is the `data` as it is.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import orjson
 from eventsourcing.persistence import Notification
@@ -16,7 +16,9 @@ from shared.actor import Actor
 from shared.events import Event, JsonObject, decode
 
 CONTENT_TYPE = b"application/json"
+LONGEST_ATTRIBUTE = 500
 _DATA = b',"data":'
+_COUNT = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
 class MalformedEnvelopeError(ValueError):
@@ -77,10 +79,11 @@ def from_state(source: str, stored: Notification) -> Recorded:
     )
 
 
-Headers = list[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
+"""Of a Kafka record; a value may be null, which no header of ours ever is."""
 
 
-def wire(source: str, stored: Notification) -> tuple[Headers, bytes]:
+def wire(source: str, stored: Notification) -> tuple[list[tuple[str, bytes]], bytes]:
     """Headers and value of a stored event on Kafka; the value is cut out of the stored bytes, not written anew."""
     cut = stored.state.index(_DATA)
     head: JsonObject = orjson.loads(stored.state[:cut] + b"}")
@@ -136,7 +139,7 @@ class Attributes:
         )
 
 
-def attributes(headers: Iterable[tuple[str, bytes | None]]) -> Attributes:
+def attributes(headers: Headers) -> Attributes:
     """Read the headers of a record. Raises MalformedEnvelopeError when they are not those of one of our events."""
     try:
         given = _only_ours(headers)
@@ -145,9 +148,9 @@ def attributes(headers: Iterable[tuple[str, bytes | None]]) -> Attributes:
             type=given["type"],
             source=given["source"],
             stream=given["stream"],
-            version=int(given["version"]),
-            position=int(given["position"]),
-            time=datetime.fromisoformat(given["time"]),
+            version=_count(given, "version"),
+            position=_count(given, "position"),
+            time=_moment(given),
             actor=Actor.parse(given["actor"]),
             grant=given.get("grant"),
             correlation=given["correlationid"],
@@ -155,16 +158,42 @@ def attributes(headers: Iterable[tuple[str, bytes | None]]) -> Attributes:
         )
     except KeyError as missing:
         raise MalformedEnvelopeError(f"no header ce_{missing.args[0]}") from None
-    except ValueError as wrong:
-        raise MalformedEnvelopeError(str(wrong)) from None
+    except MalformedEnvelopeError:
+        raise
+    except UnicodeDecodeError:
+        raise MalformedEnvelopeError("a header is not UTF-8") from None
+    except ValueError:
+        raise MalformedEnvelopeError("ce_time is no time, or ce_actor no actor") from None
 
 
-def _only_ours(headers: Iterable[tuple[str, bytes | None]]) -> Mapping[str, Any]:
+def _only_ours(headers: Headers) -> Mapping[str, str]:
+    """Our headers by name; each once, and such that every one of them can be stored and shown."""
     given: dict[str, str] = {}
     for name, value in headers:
         if not name.startswith("ce_"):
             continue
-        if value is None or name[3:] in given:
-            raise MalformedEnvelopeError(f"header {name} is empty or twice there")
-        given[name[3:]] = value.decode()
+        attribute = name[3:]
+        if attribute in given:
+            raise MalformedEnvelopeError(f"header {name!r} is there twice")
+        text = "" if value is None else value.decode()
+        if not 0 < len(text) <= LONGEST_ATTRIBUTE or not text.isprintable():
+            raise MalformedEnvelopeError(f"header {name!r} is empty, too long or not printable")
+        given[attribute] = text
+    if given.get("specversion") != "1.0":
+        raise MalformedEnvelopeError("not CloudEvents 1.0")
     return given
+
+
+def _count(given: Mapping[str, str], name: str) -> int:
+    """A version or a position: both count from 1 and fit the columns that hold them."""
+    text = given[name]
+    if not _COUNT.fullmatch(text):
+        raise MalformedEnvelopeError(f"header ce_{name} does not count from 1")
+    return int(text)
+
+
+def _moment(given: Mapping[str, str]) -> datetime:
+    moment = datetime.fromisoformat(given["time"])
+    if moment.tzinfo is None:
+        raise MalformedEnvelopeError("header ce_time has no time zone")
+    return moment

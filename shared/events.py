@@ -85,7 +85,12 @@ def privacy_of(field: FieldInfo) -> Privacy | None:
 
 
 def upcast(old: str, new: str) -> Callable[[Callable[[JsonObject], JsonObject]], Callable[[JsonObject], JsonObject]]:
-    """Declare how the stored JSON of an `old` event reads as a `new` one; chains are followed."""
+    """Declare how the stored JSON of an `old` event reads as a `new` one; chains are followed.
+
+    Raises ValueError when `old` is lifted already, or when lifting would never end.
+    """
+    if old in _UPCASTERS or newest(new) == old:
+        raise ValueError(f"{old} is lifted already, or would be for ever")
 
     def declare(lift: Callable[[JsonObject], JsonObject]) -> Callable[[JsonObject], JsonObject]:
         _UPCASTERS[old] = (new, lift)
@@ -94,11 +99,21 @@ def upcast(old: str, new: str) -> Callable[[Callable[[JsonObject], JsonObject]],
     return declare
 
 
+def newest(name: str) -> str:
+    """The name that an event has once it is lifted as far as it goes."""
+    while name in _UPCASTERS:
+        name, _ = _UPCASTERS[name]
+    return name
+
+
 def decode(name: str, content: JsonObject) -> Event:
     """Read a stored or received event, lifted to the newest version.
 
-    Raises UnknownEventError for a name that nobody declared, pydantic.ValidationError for content that does not fit.
+    Raises UnknownEventError for a name that nobody declared, pydantic.ValidationError for content that does not fit,
+    TypeError for content that is no JSON object.
     """
+    if not isinstance(content, dict):
+        raise TypeError(f"{name}: not a JSON object")
     while name in _UPCASTERS:
         name, lift = _UPCASTERS[name]
         content = lift(content)

@@ -135,11 +135,10 @@ def _one_by_one(connection: Connection[Any], batch: Sequence[Unit]) -> None:
 def _in_savepoint(connection: Connection[Any], unit: Unit) -> Exception | None:
     try:
         with connection.transaction(), connection.pipeline():
-            for guard in unit.guards:
-                connection.execute(guard.sql, guard.params)
+            # The events first, here as above: a version that is taken must come out before what follows from it.
             if unit.events:
                 insert(connection, unit.events)
-            for statement in unit.statements:
+            for statement in (*unit.guards, *unit.statements):
                 connection.execute(statement.sql, statement.params)
     except Exception as failure:
         if is_unreachable(failure):

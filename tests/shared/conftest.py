@@ -1,0 +1,30 @@
+"""Fixtures of the mechanism's tests."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from shared.settings import KafkaSettings
+from tests.parts import Broker
+from tests.shared.shop import Shop, open_shop
+
+
+@pytest.fixture
+async def shop(database: str) -> AsyncIterator[Shop]:
+    """One replica of the little service on a fresh database."""
+    async with open_shop(database) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def replica(shop: Shop) -> AsyncIterator[Shop]:
+    """A second replica on the same database."""
+    async with open_shop(shop.dsn) as opened:
+        yield opened
+
+
+@pytest.fixture
+def kafka(broker: Broker, request: pytest.FixtureRequest) -> KafkaSettings:
+    """Settings for the running broker; the embedded one knows no idempotent producers."""
+    embedded = request.node.callspec.params["broker"] == "embedded"
+    return KafkaSettings(bootstrap_servers=broker.bootstrap_servers, idempotence=not embedded)
