@@ -1,0 +1,39 @@
+"""Wiring of products: the only file that knows all the others; no logic."""
+
+from functools import partial
+
+from fastapi import FastAPI
+
+from services.auth.keys import SigningKeys, find_key
+from services.products import api
+from services.products.events import AttemptRefused
+from services.products.use_cases import UseCases
+from services.products.views.account_payment import AccountPayment
+from services.products.views.bizz_by_device_number import BizzByDeviceNumber
+from services.products.views.open_product_by_plate import OpenProductByPlate
+from services.products.views.products import Products
+from services.profiles.access import Access
+from services.profiles.reach import STREAMS, Reach
+from shared.backbone import Backbone
+from shared.settings import ServiceSettings
+
+NAME = "products"
+
+
+def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
+    """Products, put together: its parts for the command line, its application for the server."""
+    reach = Reach()
+    backbone = Backbone(
+        NAME,
+        settings,
+        own=("product", "attempt"),
+        views=(reach, OpenProductByPlate(), BizzByDeviceNumber(), Products()),
+        hears=("auth", "company", "profiles"),
+        follows=[*(kind for kind in STREAMS if kind != "product"), "key"],
+        copies=(reach, AccountPayment(), SigningKeys()),
+        attempt_refused=AttemptRefused,
+    )
+    backbone.reacts()  # to nothing: it only takes in who reaches what, how accounts pay, and the keys
+    use = UseCases(backbone.streams, backbone.database, Access(backbone.database), backbone.clock)
+    door = backbone.door(partial(find_key, backbone.database))
+    return backbone, backbone.app(api.routes(use, door), door)

@@ -1,0 +1,1 @@
+"""Read models of products: one file a question."""

@@ -1,0 +1,173 @@
+"""Which products are in my reach, and what is known of one? (P5: found by their reference, too.)"""
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, LiteralString
+
+from services.products.events import (
+    BizzActivated,
+    BizzDispatched,
+    BizzOrdered,
+    ETicketOrdered,
+    NumberPlatePaymentOrdered,
+    ProductClosed,
+    ProductKind,
+    ReferenceChanged,
+    VehicleDescribed,
+)
+from shared.actor import Actor
+from shared.database import Database, Row
+from shared.envelope import Recorded
+from shared.errors import Refusal
+from shared.eventstore.statement import Statement
+
+PAGE = 100
+"""The most products on one page."""
+
+
+class Products:
+    """One row a product, open or closed. What is made for a plate is active from its order on."""
+
+    tables: ClassVar[Mapping[str, LiteralString]] = {
+        "products": """
+            CREATE TABLE IF NOT EXISTS products (
+                product_id text PRIMARY KEY, account_id text NOT NULL, company_id text NOT NULL, kind text NOT NULL,
+                state text NOT NULL, reference text, searched text NOT NULL, ordered_at timestamptz NOT NULL,
+                country text, plate text, usable_at_storebaelt_from timestamptz, usable_elsewhere_from timestamptz,
+                vin text, trips int, device_number text,
+                make text, model text, vehicle_type text, vehicle_plate text,
+                closed_at timestamptz, closed_at_partners_by timestamptz);
+            CREATE INDEX IF NOT EXISTS products_account ON products (account_id)"""
+    }
+    refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
+
+    def changes(self, recorded: Recorded) -> Iterable[Statement]:
+        match recorded.data:
+            case BizzOrdered() as ordered:
+                yield _ordered(recorded, ordered, "bizz", "ordered")
+            case NumberPlatePaymentOrdered() as ordered:
+                yield _ordered(recorded, ordered, "number-plate-payment", "active")
+                yield _made_for_a_plate(ordered)
+            case ETicketOrdered(product_id=product, vin=vin, trips=trips, vehicle_type=vehicle_type) as ordered:
+                yield _ordered(recorded, ordered, "eticket", "active")
+                yield _made_for_a_plate(ordered)
+                yield Statement(
+                    "UPDATE products SET vin = %s, trips = %s, vehicle_type = %s WHERE product_id = %s",
+                    (vin, trips, vehicle_type, product),
+                )
+            case BizzDispatched(product_id=product, device_number=number):
+                yield Statement(
+                    "UPDATE products SET state = 'dispatched', device_number = %s WHERE product_id = %s",
+                    (number, product),
+                )
+            case BizzActivated(product_id=product):
+                yield Statement("UPDATE products SET state = 'active' WHERE product_id = %s", (product,))
+            case ReferenceChanged(product_id=product, reference=reference):
+                yield Statement(
+                    "UPDATE products SET reference = %s, searched = %s WHERE product_id = %s",
+                    (reference, searched(reference), product),
+                )
+            case VehicleDescribed(product_id=product, make=make, model=model, vehicle_type=vehicle_type, plate=plate):
+                yield Statement(
+                    "UPDATE products SET make = %s, model = %s, vehicle_type = %s, vehicle_plate = %s "
+                    "WHERE product_id = %s",
+                    (make, model, vehicle_type, plate, product),
+                )
+            case ProductClosed(product_id=product, closed_at_partners_by=by):
+                yield Statement(
+                    "UPDATE products SET state = 'closed', closed_at = %s, closed_at_partners_by = %s "
+                    "WHERE product_id = %s",
+                    (recorded.time, by, product),
+                )
+            case _:
+                pass
+
+
+def searched(reference: str | None) -> str:
+    """A reference, or a part of one, as it is searched for: whoever searches need not know how it was written."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", reference or "").casefold())
+
+
+def _ordered(
+    recorded: Recorded, event: BizzOrdered | NumberPlatePaymentOrdered | ETicketOrdered, kind: ProductKind, state: str
+) -> Statement:
+    return Statement(
+        "INSERT INTO products (product_id, account_id, company_id, kind, state, reference, searched, ordered_at) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            event.product_id,
+            event.account_id,
+            event.company_id,
+            kind,
+            state,
+            event.reference,
+            searched(event.reference),
+            recorded.time,
+        ),
+    )
+
+
+def _made_for_a_plate(event: NumberPlatePaymentOrdered | ETicketOrdered) -> Statement:
+    return Statement(
+        "UPDATE products SET country = %s, plate = %s, usable_at_storebaelt_from = %s, usable_elsewhere_from = %s "
+        "WHERE product_id = %s",
+        (
+            event.country,
+            event.plate,
+            event.usable_at_storebaelt_from,
+            event.usable_elsewhere_from,
+            event.product_id,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which products a list is asked for; what is None does not matter."""
+
+    account_id: str | None = None
+    kind: ProductKind | None = None
+    reference: str | None = None
+    """A part of the reference, in capital letters or not."""
+    after: str = ""
+    """The id of the last product of the page before."""
+
+
+_COLUMNS: LiteralString = """
+    p.product_id, p.account_id, p.company_id, p.kind, p.state, p.reference, p.ordered_at, p.country, p.plate,
+    p.usable_at_storebaelt_from, p.usable_elsewhere_from, p.vin, p.trips, p.device_number,
+    jsonb_build_object('make', p.make, 'model', p.model, 'vehicle_type', p.vehicle_type, 'plate', p.vehicle_plate)
+        AS vehicle, p.closed_at, p.closed_at_partners_by"""
+_WANTED: LiteralString = """
+    WHERE p.product_id > %(after)s
+      AND (%(account)s::text IS NULL OR p.account_id = %(account)s)
+      AND (%(kind)s::text IS NULL OR p.kind = %(kind)s)
+      AND (%(reference)s = '' OR strpos(p.searched, %(reference)s) > 0)
+    ORDER BY p.product_id LIMIT %(limit)s"""
+
+# Of an account that is administered every product, of product access its own (A5, A6).
+_IN_REACH: LiteralString = f"""
+    WITH reached AS (
+        SELECT product_id FROM products JOIN administered_accounts(%(who)s) USING (account_id)
+        UNION SELECT target_id FROM reach_grants WHERE profile_id = %(who)s AND kind = 'product-access')
+    SELECT {_COLUMNS} FROM products p JOIN reached USING (product_id) {_WANTED}"""
+_ALL: LiteralString = f"SELECT {_COLUMNS} FROM products p {_WANTED}"
+
+
+async def in_reach(database: Database, actor: Actor, wanted: Wanted, *, staff: bool) -> list[Row]:
+    """A page of the products in the actor's reach, in the order of their ids. Raises Unavailable."""
+    asked: dict[str, Any] = {
+        "who": actor.id,
+        "after": wanted.after,
+        "account": wanted.account_id,
+        "kind": wanted.kind,
+        "reference": searched(wanted.reference),
+        "limit": PAGE,
+    }
+    return await database.rows(_ALL if staff else _IN_REACH, asked)
+
+
+async def one(database: Database, product_id: str) -> Row | None:
+    """What is known of a product, whoever asks. Raises Unavailable."""
+    return await database.row(f"SELECT {_COLUMNS} FROM products p WHERE p.product_id = %s", (product_id,))
