@@ -1,0 +1,65 @@
+"""Input that no service may choke on: what is sent, and the statuses that are a fitting answer."""
+
+from collections.abc import Iterator
+
+import httpx
+
+from shared.http.edge import LARGEST_BODY
+
+RAW: dict[str, bytes] = {
+    "no body": b"",
+    "not JSON": b"{",
+    "not UTF-8": b'{"name": "\xff\xfe"}',
+    "a list": b"[]",
+    "a number": b"1",
+    "null": b"null",
+    "not a number": b'{"name": NaN}',
+    "deep": b"[" * 100_000,
+    "a number of 5,000 digits": b'{"name": ' + b"9" * 5_000 + b"}",
+    "a duplicate that is wrong": b'{"name": "a", "name": 1}',
+    "too large": b'{"name": "' + b"x" * 300_000 + b'"}',
+}
+WRONG_TEXTS: dict[str, object] = {
+    "number": 1,
+    "huge number": 10**400,
+    "fraction": 1.5,
+    "true": True,
+    "list": ["x"],
+    "object": {"x": 1},
+    "NUL": "a\x00b",
+    "lone surrogate": "a\ud800b",
+    "line break": "a\nb",
+    "blank": "   ",
+    "endless": "x" * 10_000,
+}
+
+
+def wrong_ids(kind: str) -> Iterator[str]:
+    """What may stand in a path where the identifier of such a thing is expected, and is none."""
+    yield from (
+        f"{kind}-{'f' * 32}",
+        f"{kind}-{'F' * 32}",
+        f"{kind}-{'f' * 31}",
+        "1",
+        "%00",
+        "%ff",
+        f"{kind}-%00",
+        "x" * 2_000,
+        f"other-{'f' * 32}",
+        "%27%20OR%201%3D1",
+    )
+
+
+def must_be_a_problem(answer: httpx.Response, *statuses: int, sent: str = "") -> None:
+    """The answer is problem+json with one of the statuses (any 4xx when none is named), and says so in its body."""
+    told = f"{sent}: {answer.status_code} {answer.text[:300]}"
+    assert answer.status_code in (statuses or range(400, 500)), told
+    assert answer.headers["content-type"] == "application/problem+json", told
+    body = answer.json()
+    assert body["status"] == answer.status_code, told
+    assert {"type", "title", "code", "detail"} <= body.keys(), told
+
+
+def raw_status(raw: bytes) -> tuple[int, ...]:
+    """The statuses that fit a raw body: 413 for the one that is too large, 400 or 422 for the rest."""
+    return (413,) if len(raw) > LARGEST_BODY else (400, 422)
