@@ -1,0 +1,55 @@
+"""Where the system is: in our own environment (a container), or running on this machine under its supervisor."""
+
+import os
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from deploy.cli.screen import NotPossible
+from deploy.local.runfile import NotRunning
+from deploy.local.world import ROOT, SERVICES, World
+from shared.backbone import Backbone
+from shared.settings import KafkaSettings
+
+KEEPING = tuple(service for service in SERVICES if service != "gateway")
+"""The services that keep events; the gateway keeps nothing."""
+
+Folder = Annotated[Path, typer.Option("--folder", help="Where the system that runs here keeps what is its own.")]
+FOLDER = ROOT / "var"
+Service = Annotated[str, typer.Argument(help=f"One of {', '.join(KEEPING)}.", metavar="SERVICE")]
+
+
+def environment_of(service: str, folder: Path) -> Mapping[str, str]:
+    """What a service is told. Raises NotPossible when nothing runs and nothing is named."""
+    if service not in KEEPING:
+        raise NotPossible(f"there is no {service} that keeps events; there are {', '.join(KEEPING)}")
+    if os.environ.get("DATABASE_URL") or os.environ.get("SECRETS_DIR"):
+        return dict(os.environ)
+    try:
+        return World.found_in(folder).environment_of(service)
+    except NotRunning as nothing:
+        raise NotPossible(f"{nothing}; start the system (make run), or name DATABASE_URL") from nothing
+
+
+def kafka(folder: Path) -> KafkaSettings:
+    """How to reach the broker. Raises NotPossible."""
+    if not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        os.environ.update(environment_of(KEEPING[0], folder))
+    return KafkaSettings()
+
+
+def settings_of(service: str, folder: Path) -> Any:
+    """The settings of a service, of its own class. Raises NotPossible."""
+    os.environ.update(environment_of(service, folder))  # this process does one thing for one service, then ends
+    build = import_module(f"services.{service}.service").build
+    return get_type_hints(build)["settings"]()
+
+
+def backbone_of(service: str, folder: Path) -> Backbone:
+    """The parts of a service, put together as it does itself, nothing of it started. Raises NotPossible."""
+    settings = settings_of(service, folder)
+    built = import_module(f"services.{service}.service").build(settings)
+    return next(part for part in built if isinstance(part, Backbone))
