@@ -56,15 +56,13 @@ class Settings(ServiceSettings):
     @model_validator(mode="after")
     def production_has_strong_secrets(self) -> Self:
         """What a person can remember or guess is for development only."""
-        weak = [
-            name.upper()
-            for name, secret in {"code_pepper": self.code_pepper, "secrets_key": self.secrets_key}.items()
-            if len(secret.get_secret_value()) < STRONG
-        ]
-        if weak and self.environment == "production":
-            raise ValueError(f"{' and '.join(weak)} must have at least {STRONG} characters")
-        if self.environment == "production" and self.code_pepper == self.secrets_key:
-            raise ValueError("CODE_PEPPER and SECRETS_KEY must not be the same")
+        if self.environment == "production":
+            secrets = {"CODE_PEPPER": self.code_pepper, "SECRETS_KEY": self.secrets_key}
+            values = {name: secret.get_secret_value() for name, secret in secrets.items()}
+            if weak := [name for name, value in values.items() if len(value) < STRONG]:
+                raise ValueError(f"{' and '.join(weak)} must have at least {STRONG} characters")
+            if len(set(values.values())) < len(values):
+                raise ValueError("CODE_PEPPER and SECRETS_KEY must not be the same")
         return self
 
 

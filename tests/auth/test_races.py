@@ -1,0 +1,63 @@
+"""C-04 and C-05 with real concurrency: two replicas over one database."""
+
+import asyncio
+from collections import Counter
+
+import httpx
+
+from services.auth.events import CodeAccepted, CodeRefused, SessionStarted, SigningKeyPublished
+from tests.auth.conftest import ANNA, ANNAS_ID, Login, World, replica
+from tests.feed import running
+
+
+async def at_once(login: Login, code: str, count: int, *replicas: World) -> Counter[int]:
+    """The statuses of that many submissions at the same moment."""
+    replicas_in_turn = (replicas[number % len(replicas)] for number in range(count))
+    answers: list[httpx.Response] = await asyncio.gather(*(one.give(login.challenge, code) for one in replicas_in_turn))
+    return Counter(answer.status_code for answer in answers)
+
+
+async def test_c04_of_100_simultaneous_right_codes_exactly_one_starts_a_session(world: World, other: World) -> None:
+    for _ in range(5):
+        login = await world.ask(ANNA)
+        assert await at_once(login, login.code, 100, world, other) == {201: 1, 401: 99}
+    assert len(world.said(SessionStarted)) == len(world.said(CodeAccepted)) == 5
+    assert len(world.said(CodeRefused)) == 5 * 99, "C-29: every attempt is an event"
+    assert (await world.row("SELECT count(*) FROM session_secrets"))["count"] == 5
+
+
+async def test_c05_of_40_parallel_wrong_guesses_exactly_five_are_evaluated(world: World, other: World) -> None:
+    for repeat in range(1, 4):
+        login = await world.ask(ANNA)
+        assert await at_once(login, login.wrong, 40, world, other) == {401: 40}
+        reasons = Counter(refused.because for refused in world.said(CodeRefused))
+        assert reasons == {"wrong-code": 5 * repeat, "tries-spent": 35 * repeat}
+        counted = await world.row("SELECT failures FROM failed_tries WHERE account = %s", f"profile:{ANNAS_ID}")
+        assert counted["failures"] == 5 * repeat, "C-06: what was evaluated is counted, nothing else"
+
+
+async def test_c07_parallel_guesses_never_pass_the_hard_stop(world: World, other: World) -> None:
+    await world.ask(ANNA)
+    await world.auth.backbone.database.execute("UPDATE failed_tries SET failures = 97")
+    login = await world.ask(ANNA)
+    await at_once(login, login.wrong, 20, world, other)
+    assert Counter(refused.because for refused in world.said(CodeRefused)) == {"wrong-code": 3, "account-paused": 17}
+    assert (await world.row("SELECT failures FROM failed_tries"))["failures"] == 100
+
+
+async def test_c03_of_many_simultaneous_requests_exactly_one_code_is_live(world: World, other: World) -> None:
+    await asyncio.gather(*((world, other)[n % 2].post("/login/codes", email=ANNA) for n in range(20)))
+    assert (await world.row("SELECT count(*) FROM codes WHERE fate IS NULL"))["count"] == 1
+    login = await world.ask(ANNA)
+    assert (await other.give(login.challenge, login.code)).status_code == 201
+
+
+async def test_replicas_that_start_together_make_one_signing_key(database: str, world: World) -> None:
+    replicas = [replica(database, world.clock) for _ in range(3)]
+    await world.auth.backbone.database.execute("DELETE FROM signing_key_ring")
+    async with running(*(one.auth.backbone for one in replicas)):
+        await asyncio.gather(*(one.auth.upkeep.keep_signing_key_fresh() for one in replicas))
+        secret = (await replicas[0].logged_in(ANNA))["session"]
+        for one in replicas:
+            assert (await one.exchange(secret)).status_code == 200
+    assert len(world.said(SigningKeyPublished)) == 2, "the first one, and one by the three"
