@@ -105,21 +105,42 @@ class Door:
         assert isinstance(refusal, Refusal)  # noqa: S101 (registered for it)
         status = problems.status_of(refusal)
         body = problems.body_of(refusal, status) | {"request_id": request.state.request_id}
-        cause: Cause | None = getattr(request.state, "cause", None)
-        if cause is not None and isinstance(refusal, (Forbidden, NotFound, Conflict)):
-            key: Key | None = getattr(request.state, "key", None)
-            if key is not None:
-                cause = replace(cause, bookkeeping=lambda *_: key.keep(status, (), body))
-            await self._remember(request, refusal, cause)
+        try:
+            await self._remember(request, refusal, status, body)
+        except _AnsweredMeanwhile:
+            return await self._answered_meanwhile(request)
         return problems.answer(body, problems.headers_of(refusal))
 
-    async def _remember(self, request: Request, refusal: Refusal, cause: Cause) -> None:
+    async def _remember(self, request: Request, refusal: Refusal, status: int, body: Mapping[str, Any]) -> None:
+        cause: Cause | None = getattr(request.state, "cause", None)
+        if cause is None or not isinstance(refusal, (Forbidden, NotFound, Conflict)):
+            return
+        key: Key | None = getattr(request.state, "key", None)
+        if key is not None:
+            cause = replace(cause, bookkeeping=lambda *_: key.keep(status, (), body))
         operation = f"{request.method} {_route_of(request)}"
         try:
             await self._record_refusal(operation, await _identifiers(request), refusal, cause)
         except (Refusal, ConstraintViolated) as failure:
+            if isinstance(failure, ConstraintViolated) and failure.constraint == KEY_USED:
+                raise _AnsweredMeanwhile from failure
             # Still refused; that it is missing from the history must not go unnoticed.
             log.error("refused attempt not recorded", operation=operation, code=refusal.code, error=repr(failure))
+
+    async def _answered_meanwhile(self, request: Request) -> Response:
+        """Give the answer of the same command that came at the same moment and was first: often it is what refused."""
+        key: Key = request.state.key
+        del request.state.key
+        try:
+            kept = await key.kept(self._database)
+        except Refusal as refusal:
+            return await self.refused(request, refusal)
+        assert kept is not None  # noqa: S101 (the constraint says that it is there)
+        return _again(kept)
+
+
+class _AnsweredMeanwhile(Exception):
+    """The key of a refused command has been answered by another command meanwhile."""
 
 
 class Command:
