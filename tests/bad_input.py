@@ -1,6 +1,7 @@
 """Input that no service may choke on: what is sent, and the statuses that are a fitting answer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import httpx
 
@@ -19,7 +20,7 @@ RAW: dict[str, bytes] = {
     "a duplicate that is wrong": b'{"name": "a", "name": 1}',
     "too large": b'{"name": "' + b"x" * 300_000 + b'"}',
 }
-WRONG_TEXTS: dict[str, object] = {
+WRONG: dict[str, object] = {
     "number": 1,
     "huge number": 10**400,
     "fraction": 1.5,
@@ -32,6 +33,17 @@ WRONG_TEXTS: dict[str, object] = {
     "blank": "   ",
     "endless": "x" * 10_000,
 }
+
+
+def wrong_bodies(body: dict[str, Any], optional: Sequence[str] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The body with one thing wrong in it, at every depth, and what that is."""
+    yield "an unknown field", {**body, "unknown": True}
+    for field, value in body.items():
+        yield from ((f"{field} is a {sent}", {**body, field: wrong}) for sent, wrong in WRONG.items())
+        if field not in optional:
+            yield f"no {field}", {name: given for name, given in body.items() if name != field}
+        if isinstance(value, dict):
+            yield from ((f"{field}: {sent}", {**body, field: wrong}) for sent, wrong in wrong_bodies(value))
 
 
 def wrong_ids(kind: str) -> Iterator[str]:
