@@ -112,4 +112,4 @@ class Person:
     def _remember(self, seen: str) -> None:
         for entry in filter(None, seen.split(", ")):
             stream, _, version = entry.rpartition("@")
-            self._seen[stream] = max(int(version), self._seen.get(stream, 0))
+            self._seen[stream] = max(int(version), self._seen.pop(stream, 0))  # the newest stand last
