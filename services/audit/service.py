@@ -1,0 +1,38 @@
+"""Wiring of audit: the only file that knows all the others; no logic."""
+
+from functools import partial
+
+from fastapi import FastAPI
+
+from services.audit import api
+from services.audit.events import AttemptRefused
+from services.audit.use_cases import UseCases
+from services.audit.views.history import History
+from services.auth.keys import SigningKeys, find_key
+from services.profiles.access import Access
+from services.profiles.reach import Reach
+from shared.backbone import Backbone
+from shared.settings import ServiceSettings
+
+NAME = "audit"
+EVERY_SERVICE = ("auth", "company", "products", "profiles")
+EVERY_KIND_OF_STREAM = ("staff", "challenge", "session", "key", "company", "product", "profile", "attempt")
+
+
+def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
+    """Audit, put together: its parts for the command line, its application for the server."""
+    history = History(NAME)
+    backbone = Backbone(
+        NAME,
+        settings,
+        own=("reading",),
+        views=(history,),
+        hears=EVERY_SERVICE,
+        follows=EVERY_KIND_OF_STREAM,
+        copies=(Reach(), SigningKeys(), history),
+        attempt_refused=AttemptRefused,
+    )
+    use = UseCases(backbone.streams, backbone.database, Access(backbone.database))
+    backbone.reacts()
+    door = backbone.door(partial(find_key, backbone.database))
+    return backbone, backbone.app(api.routes(use, door), door)

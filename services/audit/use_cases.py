@@ -1,0 +1,79 @@
+"""What people may do with the history: read it, as far as they reach, and be recorded for it.
+
+H3   Administrators see the history of what is in their reach, customer service all of it; reading is itself recorded.
+A13  Of an entity whose history does not touch the asker's reach they are told what they are told of one that does not
+     exist. Whoever sees the entity itself, but may not read histories, is told the rule.
+"""
+
+from dataclasses import dataclass, replace
+
+from services.audit.events import HistoryRead
+from services.audit.views.history import Cursor, history_of
+from services.profiles.access import PROFILE_ACTOR, READ_HISTORY, Access, NotPermitted, Operation, Permit
+from shared.actor import Actor
+from shared.cause import Cause
+from shared.database import Database, Row
+from shared.errors import NotFound, Refusal
+from shared.eventstore.streams import Category, Streams
+from shared.ids import kind_of, new_id
+
+READINGS: Category[None] = Category("reading", None, lambda nothing, _event: nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Entries of one entity's history, oldest first, and where to go on; None at the end."""
+
+    entries: list[Row]
+    next: Cursor | None
+
+
+class UseCases:
+    """The one question of audit, which is a deed: asking is recorded."""
+
+    def __init__(self, streams: Streams, database: Database, access: Access) -> None:
+        self._streams = streams
+        self._database = database
+        self._access = access
+
+    async def read_history(self, entity_id: str, after: Cursor, limit: int, cause: Cause) -> Page:
+        """A page of the history of one entity; the reading is in the log before this answers (H3).
+
+        Raises NotFound, NotPermitted, and GrantWithdrawn when the right to it was withdrawn meanwhile (A14).
+        """
+        within = None if await self._access.is_staff(cause.actor) else cause.actor.id
+        rows = await history_of(self._database, entity_id, within_reach_of=within, after=after, limit=limit + 1)
+        if not rows:
+            raise await self._refusal(cause.actor, entity_id)
+        entries = rows[:limit]
+        permit = await self._access.require(cause.actor, *_reading(rows[0]["via"] or ""))
+        await self._record(entity_id, len(entries), permit, cause)
+        last = entries[-1]
+        stop = min(after.until, last["newest"])
+        return Page(entries, Cursor(last["at"], last["id"], stop) if len(rows) > limit else None)
+
+    async def _record(self, entity_id: str, entries: int, permit: Permit, cause: Cause) -> None:
+        read = HistoryRead(reading_id=new_id("reading"), entity_id=entity_id, entries=entries)
+        await self._streams.change(READINGS, read.reading_id, lambda _: [read], permit.covers(cause))
+
+    async def _refusal(self, actor: Actor, entity_id: str) -> Refusal:
+        """What somebody is told who saw nothing of an entity's history: whoever sees the entity is told the rule."""
+        operation, place = _reading(entity_id)
+        sees_it = actor == Actor(PROFILE_ACTOR, entity_id)
+        if place:
+            try:
+                await self._access.require(actor, operation, place)
+            except NotPermitted:
+                sees_it = True
+            except NotFound as unknown:
+                return unknown
+        return NotPermitted(READ_HISTORY, READ_HISTORY.rule) if sees_it else NotFound()
+
+
+def _reading(entity_id: str) -> tuple[Operation, str]:
+    """The operation that reading about an entity is, and its target: the place if it is one, else anywhere."""
+    match kind_of(entity_id):
+        case "account" | "product" | "agreement" | "company" as place:
+            return replace(READ_HISTORY, on=place), entity_id
+        case _:
+            return READ_HISTORY, ""
