@@ -5,13 +5,16 @@ each of them loses events. Here all of it is said explicitly, and a test reads i
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+import aiokafka.client
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.protocol.metadata import MetadataRequest
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
@@ -43,18 +46,59 @@ def topic_of(service: str, prefix: str = "selfservice") -> Topic:
 class PartitionsChangedError(Exception):
     """A topic has another number of partitions than declared, so keys would move and order would break."""
 
+    def __init__(self, topic: Topic, found: int) -> None:
+        super().__init__(f"{topic.name}: {found} partitions, not {topic.partitions}")
+        self.found = found
+
+
+class _Looking(MetadataRequest):  # type: ignore[misc]  # its package is not typed
+    """aiokafka wants every topic that it looks for created, as the broker thinks best: with too few partitions."""
+
+    def __init__(self, topics: list[str] | None = None) -> None:
+        super().__init__(topics, allow_auto_topic_creation=False)
+
+
+def never_create_by_looking() -> None:
+    """Make all Kafka clients of this process find topics and not make them; there is no setting for it."""
+    aiokafka.client.MetadataRequest = _Looking
+
 
 async def ensure_topics(topics: Sequence[Topic], settings: KafkaSettings) -> None:
     """Create what is missing. Raises PartitionsChangedError, or KafkaError while the broker is out of reach."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=10_000)
-    try:
-        await admin.start()
+    async with _admin(settings) as admin:
         present = {found["topic"]: len(found["partitions"]) for found in await admin.describe_topics()}
         for topic in topics:
             if topic.name not in present:
                 await _create(admin, topic, settings)
             elif present[topic.name] != topic.partitions:
-                raise PartitionsChangedError(f"{topic.name}: {present[topic.name]} partitions, not {topic.partitions}")
+                raise PartitionsChangedError(topic, present[topic.name])
+
+
+async def delete_topic(topic: Topic, settings: KafkaSettings) -> None:
+    """Delete a topic and all that is in it."""
+    async with _admin(settings) as admin:
+        await admin.delete_topics([topic.name])
+
+
+async def make_anew(topic: Topic, settings: KafkaSettings) -> None:
+    """Replace a topic that the embedded broker has lost; nothing is done on any other, where it would cost history.
+
+    That broker takes records for a topic it does not know any more, and cannot read that partition ever after, unless
+    the topic is deleted once.
+    """
+    if not settings.idempotence:
+        with suppress(PartitionsChangedError):
+            await ensure_topics([topic], settings)
+        await delete_topic(topic, settings)
+
+
+@asynccontextmanager
+async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    never_create_by_looking()
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=10_000)
+    try:
+        await admin.start()
+        yield admin
     finally:
         await admin.close()
 
@@ -74,6 +118,7 @@ async def _create(admin: AIOKafkaAdminClient, topic: Topic, settings: KafkaSetti
 
 def producer(settings: KafkaSettings) -> AIOKafkaProducer:
     """A producer that counts a record as sent only when every in-sync replica has it."""
+    never_create_by_looking()
     return AIOKafkaProducer(
         bootstrap_servers=settings.bootstrap_servers,
         acks="all",
@@ -82,6 +127,15 @@ def producer(settings: KafkaSettings) -> AIOKafkaProducer:
         metadata_max_age_ms=5_000,
         max_batch_size=256 * 1024,
     )
+
+
+async def abandon(kafka: AIOKafkaProducer) -> None:
+    """Close a producer at once, without what it has not delivered: whoever publishes next begins from the log.
+
+    An idempotent producer's own `stop` waits until everything is delivered, which without its topic is never.
+    """
+    kafka._message_accumulator.fail_all(KafkaError("abandoned"))
+    await kafka.stop()
 
 
 CONSUMER: dict[str, Any] = {
@@ -109,6 +163,7 @@ async def _pass_through(message: KafkaMessage) -> list[Any]:
 
 def subscribe(topics: Sequence[Topic], group: str, settings: KafkaSettings, handle: BatchHandler) -> KafkaBroker:
     """A FastStream broker with one batch subscription; a batch is acknowledged when `handle` has come back."""
+    never_create_by_looking()
     broker = KafkaBroker(
         settings.bootstrap_servers,
         parser=_tolerant,
@@ -141,8 +196,8 @@ async def start_patiently(broker: KafkaBroker, topics: Sequence[Topic], settings
         try:
             await ensure_topics(topics, settings)
             await broker.start()
-        except (KafkaError, OSError) as unreachable:
-            log.warning("broker out of reach", error=str(unreachable))
+        except (KafkaError, PartitionsChangedError, OSError) as not_yet:
+            log.warning("cannot subscribe yet", error=str(not_yet))
             await broker.stop()
             await asyncio.sleep(wait)
             wait = min(wait * 2, 2.0)
