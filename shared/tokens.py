@@ -8,7 +8,6 @@ import asyncio
 import base64
 import json
 import re
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,9 +28,9 @@ GATEWAY = "gateway"
 LIFE = timedelta(seconds=60)
 LONGEST_LIFE = timedelta(minutes=10)
 SKEW = timedelta(seconds=5)
-KNOWN_SECONDS = 30.0
+KNOWN = timedelta(seconds=30)
 """How long a key is believed before it is looked up again: a revoked one is refused within that."""
-UNKNOWN_SECONDS = 1.0
+UNKNOWN = timedelta(seconds=1)
 MOST_KEYS = 1000
 LONGEST_TOKEN = 4096
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
@@ -86,7 +85,7 @@ class Verifier:
         self._audience = audience
         self._find_key = find_key
         self._clock = clock
-        self._keys: dict[str, tuple[Ed25519PublicKey | None, float]] = {}
+        self._keys: dict[str, tuple[Ed25519PublicKey | None, datetime]] = {}
         self._asking = asyncio.Lock()
 
     async def verify(self, token: str) -> Claims:
@@ -117,8 +116,8 @@ class Verifier:
         So a flood of made-up ids costs one look-up at a time, and never keeps a new key from being found.
         """
         async with self._asking:
-            key, until = self._keys.get(key_id, (None, 0.0))
-            if time.monotonic() >= until:
+            key, until = self._keys.get(key_id, (None, None))
+            if until is None or self._clock() >= until:
                 raw = await self._find_key(key_id)
                 key = None if raw is None else Ed25519PublicKey.from_public_bytes(raw)
                 self._remember(key_id, key)
@@ -127,10 +126,10 @@ class Verifier:
         return key
 
     def _remember(self, key_id: str, key: Ed25519PublicKey | None) -> None:
-        now = time.monotonic()
+        now = self._clock()
         if len(self._keys) >= MOST_KEYS:
             self._keys = {known: kept for known, kept in self._keys.items() if kept[0] is not None and kept[1] > now}
-        self._keys[key_id] = (key, now + (UNKNOWN_SECONDS if key is None else KNOWN_SECONDS))
+        self._keys[key_id] = (key, now + (UNKNOWN if key is None else KNOWN))
 
 
 def _check_form(token: str) -> None:
