@@ -23,7 +23,7 @@ from shared.envelope import Attributes, MalformedEnvelopeError, Recorded, attrib
 from shared.errors import Unavailable
 from shared.events import Event, UnknownEventError, newest
 from shared.eventstore.group_commit import ConstraintViolated, GroupCommit, Unit
-from shared.eventstore.statement import Statement
+from shared.eventstore.statement import Statement, run
 from shared.ids import kind_of
 from shared.inbox_store import NEXT_VERSION, TABLES, InboxStore
 from shared.logs import log
@@ -148,9 +148,7 @@ class Inbox:
             before = inbox_store.take_turn(connection, {item.at.stream for item in items})
             after = dict(before)
             with connection.pipeline():
-                for item in items:
-                    for statement in self._next_in(after, item):
-                        connection.execute(statement.sql, statement.params)
+                run(connection, (statement for item in items for statement in self._next_in(after, item)))
             inbox_store.advance(connection, before, after)
 
     def _next_in(self, known: dict[str, int], item: _Item) -> Iterable[Statement]:
@@ -224,7 +222,7 @@ class Inbox:
     async def _park(self, letter: Letter, stream: str | None, version: int | None, reason: str) -> None:
         log.error("record parked", topic=letter.topic, offset=letter.offset, stream=stream, reason=reason)
         statement = dead_letters.park(letter, stream, version, reason)
-        await self._store.done(lambda connection: inbox_store.run(connection, [statement]))
+        await self._store.done(lambda connection: run(connection, [statement]))
 
 
 def _reason(failure: Exception) -> str:

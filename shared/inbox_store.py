@@ -8,7 +8,7 @@ from psycopg import Connection
 
 from shared import dead_letters
 from shared.eventstore.outage import is_busy, is_unreachable
-from shared.eventstore.statement import Statement
+from shared.eventstore.statement import Statement, run
 from shared.logs import log
 
 INBOX_LOCK = 0x5E1F5E14
@@ -74,13 +74,6 @@ def take(stream: str, version: int) -> Statement:
     return Statement("SELECT inbox_take(%s, %s)", (stream, version))
 
 
-def run(connection: Connection[Any], statements: Iterable[Statement]) -> None:
-    """Run statements in one transaction."""
-    with connection.transaction():
-        for statement in statements:
-            connection.execute(statement.sql, statement.params)
-
-
 def version_of(connection: Connection[Any], stream: str) -> int:
     """The last version applied of a stream; 0 when none was."""
     row = connection.execute("SELECT version FROM inbox WHERE stream = %s", (stream,)).fetchone()
@@ -116,5 +109,4 @@ def advance(connection: Connection[Any], before: Mapping[str, int], after: Mappi
 
 
 def _forget(connection: Connection[Any], streams: Sequence[str], versions: Sequence[int]) -> None:
-    statement = dead_letters.forget(streams, versions)
-    connection.execute(statement.sql, statement.params)
+    run(connection, [dead_letters.forget(streams, versions)])

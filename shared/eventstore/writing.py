@@ -19,6 +19,7 @@ from psycopg.pq import TransactionStatus
 from shared.errors import Unavailable
 from shared.eventstore.outage import is_busy, is_unreachable
 from shared.eventstore.recorder import APPEND_LOCK, insert
+from shared.eventstore.statement import run
 from shared.eventstore.unit import ConstraintViolated, Unit
 from shared.logs import log
 
@@ -111,9 +112,7 @@ def _all_at_once(connection: Connection[Any], batch: Sequence[Unit]) -> bool:
             connection.execute(_LOCK, (APPEND_LOCK,))
             if events := [event for unit in batch for event in unit.events]:
                 insert(connection, events)
-            for unit in batch:
-                for statement in (*unit.guards, *unit.statements):
-                    connection.execute(statement.sql, statement.params)
+            run(connection, (statement for unit in batch for statement in (*unit.guards, *unit.statements)))
             connection.execute("COMMIT")
     except Exception as failure:
         if is_unreachable(failure):
@@ -138,8 +137,7 @@ def _in_savepoint(connection: Connection[Any], unit: Unit) -> Exception | None:
             # The events first, here as above: a version that is taken must come out before what follows from it.
             if unit.events:
                 insert(connection, unit.events)
-            for statement in (*unit.guards, *unit.statements):
-                connection.execute(statement.sql, statement.params)
+            run(connection, (*unit.guards, *unit.statements))
     except Exception as failure:
         if is_unreachable(failure):
             raise
