@@ -39,11 +39,18 @@ def wrong_bodies(body: dict[str, Any], optional: Sequence[str] = ()) -> Iterator
     """The body with one thing wrong in it, at every depth, and what that is."""
     yield "an unknown field", {**body, "unknown": True}
     for field, value in body.items():
-        yield from ((f"{field} is a {sent}", {**body, field: wrong}) for sent, wrong in WRONG.items())
+        for sent, wrong in WRONG.items():
+            if not _is_right_for(value, wrong):
+                yield f"{field} is a {sent}", {**body, field: wrong}
         if field not in optional:
             yield f"no {field}", {name: given for name, given in body.items() if name != field}
         if isinstance(value, dict):
             yield from ((f"{field}: {sent}", {**body, field: wrong}) for sent, wrong in wrong_bodies(value))
+
+
+def _is_right_for(value: object, wrong: object) -> bool:
+    """What is wrong for a text is right where a yes or a small number is asked for."""
+    return type(wrong) is type(value) and wrong in (True, 1)
 
 
 def wrong_ids(kind: str) -> Iterator[str]:
