@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from psycopg import AsyncConnection
 
 from deploy.local.mailcatcher import Mail, messages
 from deploy.local.part import Running
@@ -209,6 +210,19 @@ async def test_two_mailers_send_each_mail_once(
         await asyncio.gather(*(world.post("/login/codes", email=email) for email in emails))
         await asyncio.gather(world.auth.mailer.deliver_due(), other.auth.mailer.deliver_due())
     assert sorted(to for mail in messages(inbox) for to in mail.to) == sorted(emails)
+
+
+async def test_a_mail_that_another_mailer_is_just_claiming_is_left_to_it(
+    world: World, inbox: Path, database: str
+) -> None:
+    annas, doras = await world.ask(ANNA), await world.ask(DORA)
+    async with await AsyncConnection.connect(database) as another:
+        await another.execute("SELECT 1 FROM mails WHERE subject = %s FOR UPDATE", (f"profile:{ANNAS_ID}",))
+        async with asyncio.timeout(5):
+            [mail] = await delivered(world, inbox)
+        assert doras.code in mail.text
+        await another.rollback()
+    assert [annas.code in mail.text for mail in await delivered(world, inbox)] == [False, True]
 
 
 async def test_l4_the_invitation_names_who_invited_and_to_what_and_later_grants_are_notices(

@@ -4,8 +4,10 @@ import asyncio
 from collections import Counter
 
 import httpx
+from psycopg import AsyncConnection
 
 from services.auth.events import CodeAccepted, CodeRefused, SessionStarted, SigningKeyPublished
+from shared.eventstore.recorder import APPEND_LOCK
 from tests.auth.conftest import ANNA, ANNAS_ID, Login, World, replica
 from tests.feed import running
 
@@ -50,6 +52,35 @@ async def test_c03_of_many_simultaneous_requests_exactly_one_code_is_live(world:
     assert (await world.row("SELECT count(*) FROM codes WHERE fate IS NULL"))["count"] == 1
     login = await world.ask(ANNA)
     assert (await other.give(login.challenge, login.code)).status_code == 201
+
+
+async def test_c03_a_right_code_that_is_replaced_at_this_very_moment_is_refused(
+    world: World, other: World, database: str
+) -> None:
+    """Appends are held up: first the new request waits to commit, then the old code, found live, does."""
+    login = await world.ask(ANNA)
+    async with await AsyncConnection.connect(database, autocommit=True) as holding:
+        await holding.execute("SELECT pg_advisory_lock(%s)", (APPEND_LOCK,))
+        renewed = asyncio.create_task(other.post("/login/codes", email=ANNA))
+        await until_waiting(holding, 1)
+        given = asyncio.create_task(world.give(login.challenge, login.code))
+        await until_waiting(holding, 2)
+        await holding.execute("SELECT pg_advisory_unlock(%s)", (APPEND_LOCK,))
+        assert (await renewed).status_code == 202
+        assert (await given).status_code == 401
+    assert [refused.because for refused in world.said(CodeRefused)] == ["superseded"]
+    assert not world.said(SessionStarted)
+
+
+async def until_waiting(connection: AsyncConnection, count: int) -> None:
+    """Until that many appends wait for their turn."""
+    query = (
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    async with asyncio.timeout(10):
+        while (await (await connection.execute(query)).fetchone()) != (count,):
+            await asyncio.sleep(0.005)
 
 
 async def test_replicas_that_start_together_make_one_signing_key(database: str, world: World) -> None:
