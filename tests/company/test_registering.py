@@ -145,9 +145,12 @@ async def test_every_account_has_a_customer_number_of_its_own(world: World) -> N
 
 
 async def test_customer_numbers_in_use_are_passed_over_when_the_sequence_begins_again(world: World) -> None:
-    await world.registered(NORDLYS, ANNA)
+    nordlys = await world.registered(NORDLYS, ANNA)
+    agreement = await world.agreement_of(nordlys["company_id"], METTE)
+    for number in range(10):
+        await world.done(METTE, "POST", f"/agreements/{agreement['agreement_id']}/accounts", {"name": f"Van {number}"})
     await world.backbone.database.execute("ALTER SEQUENCE customer_number RESTART")
-    assert (await world.registered(HAVNEFART, HANS))["customer_number"] == "1000002"
+    assert (await world.registered(HAVNEFART, HANS))["customer_number"] == "1000013"
 
 
 async def test_h1_who_registered_and_under_which_grant_stands_in_the_envelope(world: World) -> None:
