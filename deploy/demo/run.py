@@ -26,13 +26,11 @@ async def play(folder: Path, say: Say, *, crashes: bool = True) -> None:
     state = read(folder)
     began = time.perf_counter()
     add_staff(folder, *STAFF)
-    async with (
-        httpx.AsyncClient(base_url=state.parts["gateway"].url, timeout=30) as http,
-        Subscriber(f"127.0.0.1:{state.parts['broker'].port}") as subscriber,
-    ):
+    async with httpx.AsyncClient(base_url=state.parts["gateway"].url, timeout=30) as http:
         day = Day(http, STAFF[0], say)
-        await day.play()
-        await subscriber.has_all_of(day, say)
+        async with Subscriber(f"127.0.0.1:{state.parts['broker'].port}") as subscriber:
+            await day.play()
+            await subscriber.has_all_of(day, say)
         if crashes:
             await Crashes(day, folder, day.cast.mark).play()
     say(f"The day is over, everything was as it must be ({time.perf_counter() - began:.0f} s).")

@@ -43,7 +43,11 @@ class Subscriber:
         self._file = Path(tempfile.mkdtemp(prefix="subscriber-")) / "subscriber.py"
         self._file.write_text(program())
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, str(self._file), env=self._environment, stdout=asyncio.subprocess.PIPE
+            sys.executable,
+            str(self._file),
+            env=self._environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,  # FastStream's own log
         )
         self._reading = asyncio.create_task(self._read())
         return self
