@@ -1,0 +1,142 @@
+"""HTTP of the gateway itself: logging in, the API's own description, health. All else is in the contract."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Request
+from pydantic import Field, StringConstraints
+from starlette.responses import JSONResponse, Response
+
+from services.gateway.adapters.services import Answer as Answered
+from services.gateway.adapters.services import Asking, Service
+from services.gateway.contract import PREFIX, Document
+from services.gateway.credentials import CHALLENGE, JSON, SESSION, challenge_of, clear_cookie, set_cookie
+from services.gateway.limits import Buckets, address_of
+from shared.http.fields import Form
+from shared.http.openapi import COMMAND, Answer
+from shared.http.problems import MEDIA_TYPE
+
+SUBJECT, SESSION_ID = "profile:profile-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f", "session-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"
+LOGIN: dict[int | str, dict[str, Any]] = {status: COMMAND[status] for status in (400, 403, 413, 422, 429, 503)}
+WITH_CHALLENGE = {**LOGIN, 401: COMMAND[401]}
+
+
+class LoginCodeForm(Form):
+    """Somebody wants to log in."""
+
+    email: str = Field(min_length=1, max_length=320, examples=["anna@nordlys.example.com"])
+
+
+class LoginForm(Form):
+    """The code from the mail, in the browser that asked for it."""
+
+    code: Annotated[str, StringConstraints(max_length=7)] = Field(examples=["012 345"])
+
+
+class CodeOnItsWay(Answer):
+    """The same for every address (L2); the browser has got a challenge as a cookie."""
+
+    expires_in: int = Field(examples=[300], description="Seconds.")
+
+
+class LoggedIn(Answer):
+    """A session has started; the browser has got it as a cookie."""
+
+    subject: str = Field(examples=[SUBJECT])
+    session_id: str = Field(examples=[SESSION_ID])
+    ends_at: datetime = Field(examples=["2026-03-01T20:00:00Z"])
+    seen: list[str] = Field(examples=[["profile-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f@3"]])
+
+
+def login(auth: Service, *, codes: Buckets, tries: Buckets, trusted_hops: int) -> APIRouter:
+    """Logging in: what auth hands out goes into cookies, never into a body (S-01)."""
+    api = APIRouter(prefix=PREFIX, tags=["login"])
+
+    @api.post(
+        "/login/codes",
+        status_code=202,
+        operation_id="requestLoginCode",
+        responses=LOGIN,
+        response_model=CodeOnItsWay,
+        openapi_extra={"security": []},
+    )
+    async def request_code(form: LoginCodeForm, request: Request) -> Response:
+        """Have a login code mailed (L1); the answer is the same whether the address is known or not (L2)."""
+        codes.take(address_of(request.scope, trusted_hops))
+        answered = await auth.ask(_asking(request, "/login/codes", {"email": form.email}))
+        if answered.status != 202:
+            return _as_it_is(answered)
+        asked = orjson.loads(answered.body)
+        response = JSONResponse({"expires_in": asked["expires_in"]}, 202)
+        response.headers.append("set-cookie", set_cookie(CHALLENGE, asked["challenge"], asked["expires_in"]))
+        return response
+
+    @api.post(
+        "/login/sessions",
+        status_code=201,
+        operation_id="logIn",
+        responses=WITH_CHALLENGE,
+        response_model=LoggedIn,
+        openapi_extra={"security": [{"challenge": []}]},
+    )
+    async def log_in(form: LoginForm, request: Request) -> Response:
+        """Log in with the mailed code, in the browser that asked for it (L1, L4)."""
+        tries.take(address_of(request.scope, trusted_hops))
+        challenge = challenge_of(request.headers)
+        answered = await auth.ask(
+            _asking(request, "/login/sessions", {"challenge": challenge, "code": form.code}, once=True)
+        )
+        if answered.status != 201:
+            return _as_it_is(answered)
+        session = orjson.loads(answered.body)
+        secret = session.pop("session")
+        left = datetime.fromisoformat(session["ends_at"]) - datetime.now(UTC)
+        response = JSONResponse(session, 201)
+        response.headers.append("set-cookie", set_cookie(SESSION, secret, max(0, int(left.total_seconds()))))
+        response.headers.append("set-cookie", clear_cookie(CHALLENGE))
+        return response
+
+    return api
+
+
+def _asking(request: Request, path: str, content: dict[str, Any], *, once: bool = False) -> Asking:
+    headers = {"Content-Type": JSON, "X-Request-ID": request.state.request_id}
+    return Asking("POST", path, headers, orjson.dumps(content), repeatable=not once)
+
+
+def _as_it_is(answered: Answered) -> Response:
+    """Auth's own problem."""
+    kept = {name: value for name in ("retry-after",) if (value := answered.headers.get(name))}
+    return Response(answered.body, answered.status, kept, media_type=MEDIA_TYPE)
+
+
+def description(document: Document) -> APIRouter:
+    """The API's description of itself."""
+    api = APIRouter(include_in_schema=False)
+    content = orjson.dumps(document)
+
+    @api.get(f"{PREFIX}/openapi.json")
+    async def openapi() -> Response:
+        return Response(content, media_type=JSON)
+
+    return api
+
+
+def health(services: Iterable[Service]) -> APIRouter:
+    """Whether the gateway lives, and whether every service may be asked; for the inside only."""
+    api = APIRouter(include_in_schema=False)
+
+    @api.get("/health/live")
+    async def live() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @api.get("/health/ready")
+    async def ready() -> Response:
+        asked = {service.name: service.is_ready() for service in services}
+        ready = dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
+        return JSONResponse({"ready": all(ready.values()), "services": ready}, 200 if all(ready.values()) else 503)
+
+    return api

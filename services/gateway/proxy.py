@@ -1,0 +1,150 @@
+"""The proxy: from a request to the operation it asks for at a service, with a token in the place of the session.
+
+Plain ASGI, because every request of the system goes through here. Nothing of a request is passed on but what is named
+here: the identifiers in its path, the operation's own query parameters, four headers and the body.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.gateway import refusing
+from services.gateway.adapters.access_tokens import AccessTokens
+from services.gateway.adapters.services import Answer, Asking, Service
+from services.gateway.contract import PREFIX, Operation
+from services.gateway.credentials import (
+    JSON,
+    SESSION,
+    clear_cookie,
+    has_body,
+    must_be_our_own,
+    only,
+    session_of,
+)
+from services.gateway.json_depth import must_be_shallow
+from services.gateway.limits import Buckets
+from services.gateway.refusing import Malformed, NotOverHttp, TooSlow, UnknownParameter
+from services.gateway.routing import Found, Routes
+from shared.errors import Refusal
+from shared.http.problems import problem
+
+BODY_SECONDS: Final = 10.0
+PASSED_ON: Final = ("idempotency-key", "require-seen", "accept")
+PASSED_BACK: Final = ("content-type", "seen", "retry-after", "allow")
+LOG_OUT: Final = "logOut"
+_BELOW = (PREFIX + "/").encode()
+
+
+class Proxy:
+    """Answers what the contract names, and leaves the rest to the application behind it."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        routes: Routes,
+        services: Mapping[str, Service],
+        tokens: AccessTokens,
+        origin: str | None,
+        requests: Buckets,
+    ) -> None:
+        """`origin` is that of our own pages, None for whatever host a request names; `requests` are of each session."""
+        self._app = app
+        self._routes = routes
+        self._services = services
+        self._tokens = tokens
+        self._origin = origin
+        self._requests = requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["raw_path"].startswith(_BELOW):
+            await self._app(scope, receive, send)
+            return
+        headers, request_id = Headers(scope=scope), scope["state"]["request_id"]
+        try:
+            must_be_our_own(scope["method"], headers, self._origin)
+            found = self._routes.find(scope["raw_path"][len(_BELOW) :].decode("latin-1"))
+            if found is None:
+                await self._app(scope, receive, send)
+            elif (operation := found.methods.get(scope["method"])) is None:
+                wrong = problem(
+                    405, "method-not-allowed", "The thing does not know this method.", request_id=request_id
+                )
+                wrong.headers["Allow"] = ", ".join(sorted(found.methods))
+                await wrong(scope, receive, send)
+            else:
+                await _reply(send, *await self._forward(operation, found, scope, headers, receive))
+        except (Refusal, NotOverHttp) as refused:
+            await refusing.answer(refused, request_id)(scope, receive, send)
+
+    async def _forward(
+        self, operation: Operation, found: Found, scope: Scope, headers: Headers, receive: Receive
+    ) -> tuple[Answer, Sequence[tuple[bytes, bytes]]]:
+        session, request_id = session_of(headers), scope["state"]["request_id"]
+        passed_on = {name: value for name in PASSED_ON if (value := only(headers, name)) is not None}
+        path = found.path_of(operation) + _query(operation, scope["query_string"])
+        body = await _body(receive) if has_body(headers) else None
+        token = await self._tokens.of(session, operation.service, request_id)
+        self._requests.take(token.session_id)
+        passed_on |= {"authorization": f"Bearer {token.token}", "x-request-id": request_id}
+        if body is not None:
+            passed_on["content-type"] = JSON
+        repeatable = operation.method == "GET" or "idempotency-key" in passed_on
+        answer = await self._services[operation.service].ask(
+            Asking(operation.method, path, passed_on, body, repeatable=repeatable)
+        )
+        return answer, self._cookies(operation, answer, session)
+
+    def _cookies(self, operation: Operation, answer: Answer, session: str) -> Sequence[tuple[bytes, bytes]]:
+        if operation.id != LOG_OUT or answer.status >= 300:
+            return ()
+        self._tokens.forget(session)
+        return ((b"set-cookie", clear_cookie(SESSION).encode()),)
+
+
+def _query(operation: Operation, sent: bytes) -> str:
+    """The query as it goes out: the operation's own parameters, encoded anew. Raises UnknownParameter, Malformed."""
+    if not sent:
+        return ""
+    try:
+        given = parse_qsl(sent.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50)
+    except ValueError:
+        raise Malformed("The query cannot be read.") from None
+    if any(name not in operation.queries for name, _ in given):
+        known = ", ".join(sorted(operation.queries)) or "none"
+        raise UnknownParameter(f"A query parameter is not one of those that there are: {known}.")
+    return "?" + urlencode(given)
+
+
+async def _body(receive: Receive) -> bytes:
+    """The whole body, which the edge bounds. Raises TooSlow, Malformed."""
+    parts: list[bytes] = []
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Malformed("The request ended before its body.")
+                parts.append(message.get("body", b""))
+                if not message.get("more_body"):
+                    break
+    except TimeoutError:
+        raise TooSlow from None
+    body = b"".join(parts)
+    must_be_shallow(body)
+    return body
+
+
+async def _reply(send: Send, answer: Answer, more: Sequence[tuple[bytes, bytes]]) -> None:
+    headers = [
+        (name.encode(), value.encode("latin-1"))
+        for name in PASSED_BACK
+        if (value := answer.headers.get(name)) is not None
+    ]
+    headers.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": [*headers, *more]})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,113 @@
+"""Wiring of the gateway: the only file that knows all the others; no logic."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal
+
+from fastapi import FastAPI, Request
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from starlette.responses import Response
+
+from services.gateway import api, contract, refusing
+from services.gateway.adapters.access_tokens import AccessTokens
+from services.gateway.adapters.services import HttpClient, Service
+from services.gateway.limits import Buckets
+from services.gateway.outside import Outside
+from services.gateway.proxy import Proxy
+from services.gateway.public import public
+from services.gateway.refusing import NotOverHttp
+from services.gateway.routing import Routes
+from shared.http import problems
+from shared.http.edge import Edge
+
+NAME = "gateway"
+
+
+class Settings(BaseSettings):
+    """What the gateway is told."""
+
+    model_config = SettingsConfigDict(frozen=True)
+
+    environment: Literal["development", "production"] = "development"
+    host: str = "127.0.0.1"
+    port: int = 8080
+    auth_url: str = "http://127.0.0.1:8101"
+    """Where auth is; several replicas are separated by commas. So for the others."""
+    company_url: str = "http://127.0.0.1:8102"
+    products_url: str = "http://127.0.0.1:8103"
+    profiles_url: str = "http://127.0.0.1:8104"
+    audit_url: str = "http://127.0.0.1:8105"
+    contracts_folder: Path = contract.FOLDER
+    public_origin: str | None = None
+    """Origin of our own pages, such as `https://self.example.com`; without it, whatever host a request names."""
+    trusted_proxies: int = 0
+    """How many proxies of ours stand in front and add to `X-Forwarded-For`."""
+    login_codes_per_minute: int = 20
+    """Codes that one address may ask for."""
+    login_tries_per_minute: int = 60
+    """Codes that one address may try."""
+    requests_per_second: int = 200
+    """Of one session."""
+    mail_folder: Path | None = None
+    """Where mails are caught; in development only."""
+
+    def addresses(self, service: str) -> list[str]:
+        """Where the replicas of a service are."""
+        return [address.strip().rstrip("/") for address in str(getattr(self, f"{service}_url")).split(",")]
+
+
+def build(settings: Settings) -> FastAPI:
+    """The gateway as an ASGI application; it starts only when every service has an OpenAPI document."""
+    documents = contract.load(settings.contracts_folder)
+    http = HttpClient()
+    services = {name: Service(name, settings.addresses(name), http) for name in contract.SERVICES}
+
+    @asynccontextmanager
+    async def life(_app: FastAPI) -> AsyncIterator[None]:
+        contract.must_be_whole(documents)
+        async with http:
+            yield
+
+    app = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    problems.install(app)
+    app.add_exception_handler(NotOverHttp, _refused)
+    _include(app, settings, services, documents)
+    app.add_middleware(
+        Proxy,
+        routes=Routes(contract.operations(documents)),
+        services=services,
+        tokens=AccessTokens(services["auth"]),
+        origin=settings.public_origin,
+        requests=Buckets(per_second=settings.requests_per_second, burst=2 * settings.requests_per_second),
+    )
+    app.add_middleware(Edge)
+    app.add_middleware(Outside)
+    return app
+
+
+def _include(
+    app: FastAPI, settings: Settings, services: Mapping[str, Service], documents: Mapping[str, contract.Document]
+) -> None:
+    codes, tries = settings.login_codes_per_minute, settings.login_tries_per_minute
+    app.include_router(
+        api.login(
+            services["auth"],
+            codes=Buckets(per_second=codes / 60, burst=codes),
+            tries=Buckets(per_second=tries / 60, burst=tries),
+            trusted_hops=settings.trusted_proxies,
+        )
+    )
+    whole = public(documents, app.openapi())
+    setattr(app, "openapi", lambda: whole)  # noqa: B010 (what FastAPI documents for another description)
+    app.include_router(api.description(whole))
+    app.include_router(api.health(services.values()))
+    if settings.environment == "development" and settings.mail_folder is not None:
+        from services.gateway import development  # noqa: PLC0415 (its parts are not installed in production)
+
+        app.include_router(development.routes(settings.mail_folder))
+
+
+async def _refused(request: Request, refused: Exception) -> Response:
+    assert isinstance(refused, NotOverHttp)  # noqa: S101 (registered for it)
+    return refusing.answer(refused, request.state.request_id)
