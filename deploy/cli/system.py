@@ -88,7 +88,7 @@ def _replicas(asked: Sequence[str]) -> dict[str, int]:
 
 def _welcome(folder: Path, state: RunState) -> None:
     gateway = state.parts["gateway"].url
-    screen.print(f"\nReady. The API is {gateway}/api/v1, described at {gateway}/api/v1/docs")
+    screen.print(f"\nReady. The API is {gateway}/api/v1, described at {gateway}/api/v1/openapi.json")
     screen.print(f"Mails, with the login codes, appear at {gateway}/dev/mail")
     for who, email in sample.LOGINS.items():
         screen.print(f"  {email:28} {who}")

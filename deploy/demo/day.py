@@ -1,6 +1,7 @@
 """The day of two companies, step by step. Every step checks what it says; the first thing that is wrong ends it."""
 
 import asyncio
+import re
 import secrets
 import time
 from collections import Counter
@@ -75,7 +76,7 @@ class Day:
                 "contact_person": "Inge Ibsen",
                 "contact_email": f"office@{key}.example.com",
                 "account_name": "Main account",
-                "administrator": {"email": admin.email, "name": admin.email.split(".", 1)[0].title()},
+                "administrator": {"email": admin.email, "name": re.split("[.@]", admin.email)[0].title()},
             }
             key_ = secrets.token_hex(8)
             made = await self.staff.ask("POST", "/companies", company, expect=201, key=key_)
