@@ -1,7 +1,6 @@
 """C1, C2 and the access rules through the real application: who changes what, and what each is shown and told."""
 
 import psycopg
-import pytest
 
 from shared.eventstore.recorder import APPEND_LOCK
 from tests.company.conftest import (
@@ -171,9 +170,9 @@ async def test_h1_a_refused_attempt_is_an_event_with_who_what_and_why_and_no_per
     assert CONTACT["contact_email"] not in str(told)
 
 
-@pytest.mark.parametrize("text", ["Kort 4111 1111 1111 1111", "Nord\u202elys"])
-async def test_p6_a_card_number_or_invisible_text_is_no_name(world: World, text: str) -> None:
+async def test_p6_a_card_number_or_invisible_text_is_no_name(world: World) -> None:
     ids = await world.registered(NORDLYS, ANNA)
-    answer = await world.asked_by(ANNA)("PUT", f"/accounts/{ids['account_id']}/name", {"name": text})
-    assert answer.status_code == 422
-    assert "4111" not in answer.text
+    for text in ("Kort 4111 1111 1111 1111", "Nord\u202elys"):
+        answer = await world.asked_by(ANNA)("PUT", f"/accounts/{ids['account_id']}/name", {"name": text})
+        assert answer.status_code == 422
+        assert "4111" not in answer.text
