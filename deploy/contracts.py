@@ -12,6 +12,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -27,6 +28,7 @@ from shared.settings import KafkaSettings
 
 ROOT = Path(__file__).parent.parent
 FOLDER = Path(__file__).parent / "contracts"
+GATEWAY = "gateway"
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -57,13 +59,14 @@ def schema_of(event: type[Event]) -> JsonObject:
     return {"$schema": SCHEMA_DIALECT, "$id": f"urn:selfservice:event:{event.type}", **schema}
 
 
-def openapi_of(service: str, dsn: str) -> JsonObject:
-    """The OpenAPI document of a service as production has it.
+def openapi_of(service: str, dsn: str, others: Mapping[str, JsonObject] | None = None) -> JsonObject:
+    """The OpenAPI document of a service as production has it; the gateway's is made of the `others`.
 
     Nothing is started for it; `dsn` names any PostgreSQL database, which the event store's library asks for its types.
     """
     build = import_module(f"services.{service}.service").build
-    built = build(_production(get_type_hints(build)["settings"], dsn))
+    more = {"documents": others} if "documents" in signature(build).parameters else {}
+    built = build(_production(get_type_hints(build)["settings"], dsn), **more)
     parts = built if isinstance(built, tuple) else (built,)
     for backbone in (part for part in parts if isinstance(part, Backbone)):
         asyncio.run(backbone.close_store())
@@ -100,7 +103,7 @@ def contents(dsn: str, folder: Path = FOLDER) -> dict[str, str]:
         "asyncapi.json": asyncapi.document(schemas, samples),
         **{f"schemas/{name}.json": schema for name, schema in schemas.items()},
         **{f"samples/{name}.json": sample for name, sample in samples.items()},
-        **{f"openapi/{service}.json": openapi_of(service, dsn) for service in services("service.py")},
+        **{f"openapi/{service}.json": openapi for service, openapi in _openapi(dsn).items()},
     }
     return {path: json.dumps(content, indent=2, ensure_ascii=False) + "\n" for path, content in files.items()}
 
@@ -121,6 +124,11 @@ def write(dsn: str, folder: Path = FOLDER) -> list[str]:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(wanted[path])
     return changed
+
+
+def _openapi(dsn: str) -> dict[str, JsonObject]:
+    others = {service: openapi_of(service, dsn) for service in services("service.py") if service != GATEWAY}
+    return {**others, GATEWAY: openapi_of(GATEWAY, dsn, others)}
 
 
 def _differing(folder: Path, wanted: Mapping[str, str]) -> list[str]:
