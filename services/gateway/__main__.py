@@ -9,7 +9,7 @@ if __name__ == "__main__":
     settings = Settings()
     configure_logs(NAME, json=settings.environment == "production")
     uvicorn.run(
-        build(settings),
+        build(settings)[0],
         host=settings.host,
         port=settings.port,
         log_config=None,

@@ -1,4 +1,4 @@
-"""How deeply a JSON body may nest (Q-10): checked before anything parses it."""
+"""How deeply a JSON body may nest: checked before anything parses it, in time that no body can stretch."""
 
 import re
 from typing import Final
@@ -7,16 +7,18 @@ from services.gateway.refusing import Malformed
 
 DEEPEST: Final = 32
 # Possessive, and closed or not: however a body is made, it is read once.
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-_BRACKET = re.compile(rb"[\[{\]}]")
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_ALIKE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def must_be_shallow(body: bytes) -> None:
     """Raises Malformed for a body that nests deeper than 32."""
     if body.count(b"[") + body.count(b"{") <= DEEPEST:
         return
-    depth = 0
-    for bracket in _BRACKET.finditer(_STRING.sub(b"", body)):
-        depth += 1 if bracket[0] in b"[{" else -1
-        if depth > DEEPEST:
-            raise Malformed(f"The body nests deeper than {DEEPEST}.")
+    nesting = _STRING.sub(b"", body).translate(_ALIKE, _NO_BRACKETS)
+    for _ in range(DEEPEST):
+        nesting = nesting.replace(b"[]", b"")  # takes the innermost level away
+        if not nesting:
+            return
+    raise Malformed(f"The body nests deeper than {DEEPEST}, or its brackets do not match.")

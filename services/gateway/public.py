@@ -65,7 +65,7 @@ _OF_EVERY_OPERATION: Final = (400, 403, 422, 429, 503)
 
 def public(documents: Mapping[str, Document], own: Document) -> Document:
     """One document of everything for the outside. Raises ContractClash."""
-    parts = {name: deepcopy(document) for name, document in {**documents, OWN: own}.items()}
+    parts = {name: _outside(document) for name, document in {**documents, OWN: own}.items()}
     _rename_what_differs(parts)
     paths: dict[str, Document] = {}
     for name, document in parts.items():
@@ -73,8 +73,8 @@ def public(documents: Mapping[str, Document], own: Document) -> Document:
             path = template if name == OWN else PREFIX + template
             paths.setdefault(path, {})[method] = _polished(operation)
     _must_have_names_of_their_own(paths)
-    known = {name: schema for part in parts.values() for name, schema in _schemas(part).items()}
-    known["Problem"] = Problem.model_json_schema(ref_template=SCHEMAS + "{model}")
+    schemas = {name: schema for part in parts.values() for name, schema in _schemas(part).items()}
+    schemas["Problem"] = Problem.model_json_schema(ref_template=SCHEMAS + "{model}")
     return {
         "openapi": "3.1.0",
         "info": {"title": "Business self-service", "version": "1", "description": ABOUT},
@@ -83,12 +83,20 @@ def public(documents: Mapping[str, Document], own: Document) -> Document:
         "tags": [{"name": tag} for tag in sorted({tag for op in _operations(paths) for tag in op.get("tags", ())})],
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": _used(known, paths),
+            "schemas": dict(sorted(schemas.items())),
             "parameters": _PARAMETERS,
             "headers": _HEADERS,
             "securitySchemes": _SECURITY,
         },
     }
+
+
+def _outside(document: Document) -> Document:
+    """A copy with only what is for the outside: operations, and the schemas that they need."""
+    paths: dict[str, Document] = {}
+    for template, method, operation in described(deepcopy(document)):
+        paths.setdefault(template, {})[method] = operation
+    return {"paths": paths, "components": {"schemas": _used(_schemas(document), paths)}}
 
 
 def _polished(operation: Document) -> Document:
@@ -207,10 +215,10 @@ def _used(known: Document, paths: Mapping[str, Document]) -> Document:
     wanted = list(_references(dict(paths)))
     while wanted:
         name = wanted.pop()
-        if name not in used:
-            used[name] = known[name]
+        if name not in used and name in known:
+            used[name] = deepcopy(known[name])
             wanted += _references(known[name])
-    return dict(sorted(used.items()))
+    return used
 
 
 def _operations(paths: Mapping[str, Document]) -> Iterator[Document]:

@@ -8,6 +8,7 @@ from typing import Literal
 from fastapi import FastAPI, Request
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from services.gateway import api, contract, refusing
 from services.gateway.adapters.access_tokens import AccessTokens
@@ -57,9 +58,13 @@ class Settings(BaseSettings):
         return [address.strip().rstrip("/") for address in str(getattr(self, f"{service}_url")).split(",")]
 
 
-def build(settings: Settings) -> FastAPI:
-    """The gateway as an ASGI application; it starts only when every service has an OpenAPI document."""
-    documents = contract.load(settings.contracts_folder)
+def build(settings: Settings, documents: Mapping[str, contract.Document] | None = None) -> tuple[ASGIApp, FastAPI]:
+    """The gateway for the server, and the part of it behind the proxy, which also has the public OpenAPI document.
+
+    `documents` are the services' by name; without them, those that are kept in the folder of contracts. It starts only
+    when every service has one.
+    """
+    documents = contract.load(settings.contracts_folder) if documents is None else documents
     http = HttpClient()
     services = {name: Service(name, settings.addresses(name), http) for name in contract.SERVICES}
 
@@ -73,17 +78,15 @@ def build(settings: Settings) -> FastAPI:
     problems.install(app)
     app.add_exception_handler(NotOverHttp, _refused)
     _include(app, settings, services, documents)
-    app.add_middleware(
-        Proxy,
+    proxy = Proxy(
+        app,
         routes=Routes(contract.operations(documents)),
         services=services,
         tokens=AccessTokens(services["auth"]),
         origin=settings.public_origin,
         requests=Buckets(per_second=settings.requests_per_second, burst=2 * settings.requests_per_second),
     )
-    app.add_middleware(Edge)
-    app.add_middleware(Outside)
-    return app
+    return Outside(Edge(proxy)), app
 
 
 def _include(

@@ -117,7 +117,7 @@ def world_of(contracts: Path, **told: Any) -> Iterator[World]:
             f"{upstream.name}_url": server.url for upstream, server in zip(upstreams.values(), servers, strict=True)
         }
         settings = Settings(**{"contracts_folder": contracts, **urls, **told})
-        with serving(build(settings)) as (gateway,), httpx.Client(base_url=gateway.url, timeout=20) as http:
+        with serving(build(settings)[0]) as (gateway,), httpx.Client(base_url=gateway.url, timeout=20) as http:
             yield World(gateway, auth, upstreams, http)
 
 

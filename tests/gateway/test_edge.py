@@ -91,14 +91,14 @@ def test_q10_no_body_makes_the_check_slow() -> None:
         began = time.perf_counter()
         with pytest.raises(Malformed):
             must_be_shallow(body)
-        assert time.perf_counter() - began < 0.5
+        assert time.perf_counter() - began < 0.3
     for body in (
         b'"' + rb"\"" * 120_000 + b"[" * 40,
         rb"\"" * 120_000 + b"[" * 40,
     ):  # no JSON: refused where it is parsed
         began = time.perf_counter()
         must_be_shallow(body)
-        assert time.perf_counter() - began < 0.5
+        assert time.perf_counter() - began < 0.3
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ def ask_two(contracts: Path, first: str, second: str, act: Callable[[httpx.Clien
     with serving(Auth()) as (auth,):
         settings = Settings(contracts_folder=contracts, auth_url=auth.url, products_url=f"{first}, {second}")
         headers = {"Authorization": f"Bearer {SESSION}"}
-        with serving(build(settings)) as (gateway,), httpx.Client(base_url=gateway.url, headers=headers) as http:
+        with serving(build(settings)[0]) as (gateway,), httpx.Client(base_url=gateway.url, headers=headers) as http:
             act(http)
 
 
