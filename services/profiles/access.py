@@ -68,7 +68,6 @@ REVOKE_ACCOUNT_ADMINISTRATOR = Operation(
 )
 GRANT_PRODUCT_ACCESS = Operation("profile.grant-product-access", "product", _ADMINISTRATORS_AND_STAFF, "A10")
 REVOKE_PRODUCT_ACCESS = Operation("profile.revoke-product-access", "product", _ADMINISTRATORS_AND_STAFF, "A5")
-LIST_PROFILES = Operation("profile.list", "anywhere", _ADMINISTRATORS_AND_STAFF, "A5")
 
 READ_HISTORY = Operation("history.read", "anywhere", _ADMINISTRATORS_AND_STAFF, "H3")
 
@@ -153,8 +152,9 @@ _HELD: dict[Where, LiteralString] = {
     "(SELECT account_id FROM reach_accounts WHERE agreement_id = %(target)s))",
     "account": _MINE + "AND (g.account_id = %(target)s OR g.kind = 'main-administrator' AND g.target_id = "
     "(SELECT agreement_id FROM reach_accounts WHERE account_id = %(target)s))",
-    # Product access shows its own product and nothing else of the account (A6).
-    "product": _MINE + "AND (g.target_id = %(target)s OR "
+    # Product access shows its own product and nothing else of the account (A6), and ends at once when that closes (P4).
+    "product": _MINE + "AND (g.target_id = %(target)s AND "
+    "NOT EXISTS (SELECT 1 FROM reach_products p WHERE p.product_id = g.target_id AND NOT p.open) OR "
     "g.kind = 'account-administrator' AND g.target_id = "
     "(SELECT account_id FROM reach_products WHERE product_id = %(target)s) OR "
     "g.kind = 'main-administrator' AND g.target_id = (SELECT a.agreement_id FROM reach_products p "

@@ -71,6 +71,15 @@ async def test_a6_a_driver_reaches_nothing_once_the_access_has_ended(world: Worl
     assert await world.listed(DORA) == []
 
 
+async def test_p4_closing_takes_effect_at_once_for_a_driver_too(world: World) -> None:
+    """Before profiles has said that the access ended."""
+    bizz = await world.ordered(BIZZ)
+    await world.drives(DORA, bizz)
+    await world.done(ANNA, "POST", f"/products/{bizz}/close", CONFIRMED)
+    assert (await world.asked_by(DORA)("GET", f"/products/{bizz}")).status_code == 404
+    assert await world.listed(DORA) == []
+
+
 async def test_a5_an_account_administrator_orders_changes_and_closes_on_their_accounts_and_no_others(
     world: World,
 ) -> None:

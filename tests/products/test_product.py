@@ -296,3 +296,8 @@ def test_nothing_is_done_to_a_product_that_nobody_ordered() -> None:
     for command in (partial(dispatch_bizz, device_number=DEVICE), activate_bizz, describe, close):
         with pytest.raises(NotFound):
             command(Product())
+
+
+def test_p3_an_eticket_keeps_the_vehicle_type_that_it_was_ordered_for() -> None:
+    described = describe_vehicle(given(ETICKET), make="Scania", model=None, vehicle_type=None, plate=None)
+    assert [event.vehicle_type for event in described if isinstance(event, VehicleDescribed)] == ["lorry"]

@@ -158,7 +158,7 @@ def change_reference(product: Product, *, reference: str | None) -> list[Product
 def describe_vehicle(
     product: Product, *, make: str | None, model: str | None, vehicle_type: str | None, plate: str | None
 ) -> list[ProductEvent]:
-    """Bring the vehicle information up to date, all of it at once (A7).
+    """Bring the vehicle information up to date, all of it at once (A7); an eTicket keeps the type it needs (P3).
 
     Raises NotFound, ProductIsClosed, PlateIsTheProduct, PlateMalformed, VehicleTypeUnknown, TextMalformed,
     LooksLikeACardNumber.
@@ -169,12 +169,16 @@ def describe_vehicle(
     vehicle = Vehicle(
         make=optional_line(make, most=MAKE_OR_MODEL),
         model=optional_line(model, most=MAKE_OR_MODEL),
-        vehicle_type=as_vehicle_type(vehicle_type) if vehicle_type else None,
+        vehicle_type=as_vehicle_type(vehicle_type) if vehicle_type else _type_it_needs(product),
         plate=plates.normalised(plate) if plate else None,
     )
     if vehicle == product.vehicle:
         return []
     return [VehicleDescribed(product_id=product.id, account_id=product.account_id, **asdict(vehicle))]
+
+
+def _type_it_needs(product: Product) -> str | None:
+    return product.vehicle.vehicle_type if product.kind == "eticket" else None
 
 
 def close_product(product: Product, *, confirmed: bool, now: datetime) -> list[ProductEvent]:

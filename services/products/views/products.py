@@ -146,11 +146,12 @@ _WANTED: LiteralString = """
       AND (%(reference)s = '' OR strpos(p.searched, %(reference)s) > 0)
     ORDER BY p.product_id LIMIT %(limit)s"""
 
-# Of an account that is administered every product, of product access its own (A5, A6).
+# Of an account that is administered every product, of product access its own while it is open (A5, A6, P4).
 _IN_REACH: LiteralString = f"""
     WITH reached AS (
         SELECT product_id FROM products JOIN administered_accounts(%(who)s) USING (account_id)
-        UNION SELECT target_id FROM reach_grants WHERE profile_id = %(who)s AND kind = 'product-access')
+        UNION SELECT g.target_id FROM reach_grants g JOIN reach_products r ON r.product_id = g.target_id AND r.open
+        WHERE g.profile_id = %(who)s AND g.kind = 'product-access')
     SELECT {_COLUMNS} FROM products p JOIN reached USING (product_id) {_WANTED}"""
 _ALL: LiteralString = f"SELECT {_COLUMNS} FROM products p {_WANTED}"
 
