@@ -1,6 +1,8 @@
 """What only development has, and production never."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,12 @@ def test_production_and_a_gateway_without_a_mail_folder_have_none_of_it(
     with world_of(contracts, **told) as world:
         for path in ("/", "/dev/mail", "/dev/mail.json", "/docs", "/openapi.json"):
             assert world.http.get(path).status_code == 404, path
+
+
+def test_production_needs_no_part_of_the_local_system() -> None:
+    code = (
+        "import sys; from services.gateway.service import Settings, build; "
+        "build(Settings(environment='production', mail_folder='mail')); "
+        "sys.exit(any(name.split('.')[0] in {'deploy', 'aiosmtpd'} for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0

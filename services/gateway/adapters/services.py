@@ -127,9 +127,13 @@ class Service:
         return sorted(order, key=lambda address: address in self._passed_over)
 
     async def is_ready(self) -> bool:
-        """Whether a replica may be asked."""
+        """Whether a replica may be asked; services that are only starting are no news for the log."""
+        answers = await asyncio.gather(*map(self._is_ready, self._addresses))
+        return any(answers)
+
+    async def _is_ready(self, address: str) -> bool:
         try:
             async with asyncio.timeout(2 * CONNECT_SECONDS):
-                return (await self.ask(Asking("GET", "/health/ready", {}, repeatable=True))).status == 200
-        except (Unavailable, TimeoutError):
+                return (await self._http.ask(address, Asking("GET", "/health/ready", {}))).status == 200
+        except (aiohttp.ClientError, OSError, TimeoutError):
             return False
