@@ -6,6 +6,7 @@ when this service has applied at least those versions: its own from the log, oth
 
 import asyncio
 import re
+from typing import LiteralString
 
 from shared.cause import Seen
 from shared.database import Database
@@ -67,14 +68,20 @@ class Applied:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _has_all(self, wanted: dict[str, int]) -> bool:
-        own = {stream: version for stream, version in wanted.items() if kind_of(stream) in self._own}
-        foreign = {stream: version for stream, version in wanted.items() if kind_of(stream) in self._follows}
-        log = "SELECT originator_id AS stream FROM events WHERE originator_id = %s AND originator_version = %s"
-        for stream, version in own.items():
-            if version and await self._database.row(log, (stream, version)) is None:
-                return False
-        if not foreign:
+        own = {stream: version for stream, version in wanted.items() if kind_of(stream) in self._own and version}
+        foreign = {
+            stream: version for stream, version in wanted.items() if kind_of(stream) in self._follows and version
+        }
+        return await self._holds(_IN_LOG, own) and await self._holds(_IN_INBOX, foreign)
+
+    async def _holds(self, query: LiteralString, wanted: dict[str, int]) -> bool:
+        """Whether all of them are there, in one question however many they are."""
+        if not wanted:
             return True
-        rows = await self._database.rows("SELECT stream, version FROM inbox WHERE stream = ANY(%s)", (list(foreign),))
-        applied = {row["stream"]: row["version"] for row in rows}
-        return all(applied.get(stream, 0) >= version for stream, version in foreign.items())
+        row = await self._database.row(query, (list(wanted), list(wanted.values())))
+        return row is not None and row["found"] == len(wanted)
+
+
+_WANTED: LiteralString = "SELECT count(*) AS found FROM unnest(%s::text[], %s::bigint[]) AS w(stream, version) "
+_IN_LOG: LiteralString = _WANTED + "JOIN events ON originator_id = w.stream AND originator_version = w.version"
+_IN_INBOX: LiteralString = _WANTED + "JOIN inbox i ON i.stream = w.stream AND i.version >= w.version"

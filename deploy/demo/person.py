@@ -11,6 +11,8 @@ import httpx
 
 CODE = re.compile(r"(?<![0-9])[0-9]{6}(?![0-9])")
 MAIL_SECONDS = 20.0
+REQUIRED = 10
+"""How many of the newest versions seen a request requires."""
 
 
 class Unexpected(Exception):
@@ -49,7 +51,7 @@ class Person:
         """One request, sent again with the same key while the service asks to be asked again (503)."""
         headers = {"Idempotency-Key": key or uuid4().hex} if method != "GET" else {}
         if self._seen:
-            headers["Require-Seen"] = ", ".join(f"{s}@{v}" for s, v in list(self._seen.items())[-40:])
+            headers["Require-Seen"] = ", ".join(f"{s}@{v}" for s, v in list(self._seen.items())[-REQUIRED:])
         if self._cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         content = None if body is None else json.dumps(body).encode()
