@@ -177,7 +177,7 @@ class Backbone:
         sys.setswitchinterval(0.0005)
         await self.open_store()
         for work in (self.relay.run, self._subscribe, self._purge, *self._background):
-            self._tasks.append(asyncio.create_task(work()))
+            self._tasks.append(asyncio.create_task(_kept_going(work)))
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -238,6 +238,18 @@ class Backbone:
         return behind
 
 
+async def _kept_going(work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    """Background work ends when it says so or when the service stops; a defect in it is said, and it begins again."""
+    while True:
+        try:
+            await work()
+        except Exception as defect:  # noqa: BLE001 (one defect must not silence a relay or a mailer for ever)
+            log.error("defect in the background", work=work.__qualname__, error=repr(defect), exc_info=defect)
+            await asyncio.sleep(1.0)
+        else:
+            return
+
+
 def serve(app: FastAPI, settings: ServiceSettings, name: str) -> None:
     """Run one service until it is told to stop."""
     configure_logs(name, json=settings.environment == "production")
@@ -250,5 +262,6 @@ def serve(app: FastAPI, settings: ServiceSettings, name: str) -> None:
         loop="uvloop",
         http="httptools",
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=5,
     )

@@ -10,7 +10,8 @@ from psycopg import Connection
 class Statement(NamedTuple):
     """One SQL statement that writes or checks and answers nothing.
 
-    A statement that must refuse violates a named constraint (or raises with one, see `shared.eventstore.refusing`).
+    A statement that must refuse violates a named constraint, or raises with one (`RAISE … USING CONSTRAINT = …`); the
+    view that it belongs to says which refusal the constraint stands for.
     """
 
     sql: LiteralString

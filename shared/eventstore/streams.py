@@ -108,8 +108,11 @@ class Streams:
         raise Unavailable("This is being changed by many at once; ask again.")
 
     async def record(self, stream: str, event: Event, cause: Cause) -> Written:
-        """Append a fact that nothing decides about, as the first event of a stream of its own."""
-        return await self._append([(None, stream, [event], 0, None)], cause)
+        """Append a fact that nothing decides about, as the first event of a stream of its own. Raises as `change`."""
+        try:
+            return await self._append([(None, stream, [event], 0, None)], cause)
+        except ConstraintViolated as violated:
+            raise self._refusal(violated) from violated
 
     async def _decide(self, change: Change[Any]) -> tuple[str, Sequence[Event], int, Any]:
         """The events to append, the version they follow and the state after them.
