@@ -26,7 +26,7 @@ def environment_of(service: str, folder: Path) -> Mapping[str, str]:
     """What a service is told. Raises NotPossible when nothing runs and nothing is named."""
     if service not in KEEPING:
         raise NotPossible(f"there is no {service} that keeps events; there are {', '.join(KEEPING)}")
-    if os.environ.get("DATABASE_URL") or os.environ.get("SECRETS_DIR"):
+    if os.environ.get("DATABASE_URL"):
         return dict(os.environ)
     try:
         return World.found_in(folder).environment_of(service)
