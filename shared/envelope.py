@@ -168,19 +168,15 @@ def attributes(headers: Headers) -> Attributes:
 
 def _only_ours(headers: Headers) -> Mapping[str, str]:
     """Our headers by name; each once, and such that every one of them can be stored and shown."""
-    given: dict[str, str] = {}
-    for name, value in headers:
-        if not name.startswith("ce_"):
-            continue
-        attribute = name[3:]
-        if attribute in given:
-            raise MalformedEnvelopeError(f"header {name!r} is there twice")
-        text = "" if value is None else value.decode()
-        if not 0 < len(text) <= LONGEST_ATTRIBUTE or not text.isprintable():
-            raise MalformedEnvelopeError(f"header {name!r} is empty, too long or not printable")
-        given[attribute] = text
+    ours = [(name, (value or b"").decode()) for name, value in headers if name[:3] == "ce_"]
+    given = {name[3:]: text for name, text in ours}
+    if len(given) != len(ours):
+        raise MalformedEnvelopeError("a header is there twice")
     if given.get("specversion") != "1.0":
         raise MalformedEnvelopeError("not CloudEvents 1.0")
+    sizes = [*map(len, given.values())]
+    if min(sizes) == 0 or max(sizes) > LONGEST_ATTRIBUTE or not "".join(given.values()).isprintable():
+        raise MalformedEnvelopeError("a header is empty, too long or not printable")
     return given
 
 

@@ -16,6 +16,7 @@ from shared.ids import kind_of
 WAIT_SECONDS = 2.0
 POLL_SECONDS = 0.02
 MOST_STREAMS = 50
+MOST_KNOWN = 10_000
 _ENTRY = re.compile(r"([a-z]+(?:-[a-z]+)*-[0-9a-f]{32})@([0-9]{1,15})", re.ASCII)
 
 
@@ -54,6 +55,8 @@ class Applied:
         self._database = database
         self._own = own
         self._follows = follows
+        self._known: dict[str, int] = {}
+        """Versions found applied before: they stay applied, so nobody has to look again."""
 
     async def wait_for(self, header: str) -> None:
         """Come back when everything is applied that the header names and that can matter here.
@@ -68,10 +71,9 @@ class Applied:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _has_all(self, wanted: dict[str, int]) -> bool:
-        own = {stream: version for stream, version in wanted.items() if kind_of(stream) in self._own and version}
-        foreign = {
-            stream: version for stream, version in wanted.items() if kind_of(stream) in self._follows and version
-        }
+        open_ = {stream: version for stream, version in wanted.items() if version > self._known.get(stream, 0)}
+        own = {stream: version for stream, version in open_.items() if kind_of(stream) in self._own}
+        foreign = {stream: version for stream, version in open_.items() if kind_of(stream) in self._follows}
         return await self._holds(_IN_LOG, own) and await self._holds(_IN_INBOX, foreign)
 
     async def _holds(self, query: LiteralString, wanted: dict[str, int]) -> bool:
@@ -79,7 +81,12 @@ class Applied:
         if not wanted:
             return True
         row = await self._database.row(query, (list(wanted), list(wanted.values())))
-        return row is not None and row["found"] == len(wanted)
+        if row is None or row["found"] != len(wanted):
+            return False
+        if len(self._known) > MOST_KNOWN:
+            self._known.clear()
+        self._known.update(wanted)
+        return True
 
 
 _WANTED: LiteralString = "SELECT count(*) AS found FROM unnest(%s::text[], %s::bigint[]) AS w(stream, version) "
