@@ -69,9 +69,9 @@ class Backbone:
         self.settings = settings
         self.clock = clock
         self._dsn = settings.database_url.get_secret_value()
-        self._views, self._copies = views, copies
-        self._own, self._follows = frozenset(own), frozenset(follows)
-        self._topics = [topic_of(service, settings.kafka.topic_prefix) for service in hears]
+        self.views, self.copies = views, copies
+        self._own, self.follows = frozenset(own), frozenset(follows)
+        self.topics = [topic_of(service, settings.kafka.topic_prefix) for service in hears]
         self._attempt_refused = attempt_refused
         self._datastore = datastore(self._dsn, connections=8)
         self.recorder = OrderedRecorder(self._datastore)
@@ -79,7 +79,7 @@ class Backbone:
         self.streams = Streams(name, self.recorder, self.writer, views, clock)
         self.database = Database(self._dsn)
         self.relay = Relay(name, topic_of(name, settings.kafka.topic_prefix), self.recorder, self._dsn, settings.kafka)
-        self.applied = Applied(self.database, own=self._own, follows=self._follows)
+        self.applied = Applied(self.database, own=self._own, follows=self.follows)
         self.inbox: Inbox | None = None
         self._subscription: KafkaBroker | None = None
         self._tasks: list[asyncio.Task[Any]] = []
@@ -93,8 +93,8 @@ class Backbone:
     def reacts(self, reactions: Mapping[type[Event], Reaction] | None = None) -> None:
         """Say what this service does whenever another service says something, and take in the copies."""
         self.inbox = Inbox(
-            follows=self._follows,
-            copies=self._copies,
+            follows=self.follows,
+            copies=self.copies,
             reactions=reactions or {},
             connect=self.connect,
             writer=self.writer,
@@ -146,7 +146,7 @@ class Backbone:
             self.recorder.create_table()
             for statement in (relay.TABLE, inbox.TABLES, idempotency.TABLE):
                 connection.execute(statement)
-            for view in {id(view): view for view in (*self._views, *self._copies)}.values():
+            for view in {id(view): view for view in (*self.views, *self.copies)}.values():
                 for table in view.tables.values():
                     connection.execute(table)
 
@@ -188,11 +188,11 @@ class Backbone:
         await self.close_store()
 
     async def _subscribe(self) -> None:
-        if self.inbox is None or not self._topics:
+        if self.inbox is None or not self.topics:
             self.subscribed = True
             return
-        broker = subscribe(self._topics, self.name, self.settings.kafka, self.inbox.take)
-        await start_patiently(broker, self._topics, self.settings.kafka)
+        broker = subscribe(self.topics, self.name, self.settings.kafka, self.inbox.take)
+        await start_patiently(broker, self.topics, self.settings.kafka)
         self._subscription, self.subscribed = broker, True
 
     async def _purge(self) -> None:
@@ -227,7 +227,7 @@ class Backbone:
         )
 
     def _inbox_behind(self) -> dict[str, int]:
-        behind = {topic.name: 0 for topic in self._topics}
+        behind = {topic.name: 0 for topic in self.topics}
         for subscriber in self._subscription.subscribers if self._subscription else ():
             consumer: AIOKafkaConsumer | None = getattr(subscriber, "consumer", None)
             if consumer is None or self.inbox is None:

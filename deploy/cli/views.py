@@ -71,10 +71,10 @@ def sources_of(backbone: Backbone) -> Sources:
         source=backbone.name,
         dsn=settings.database_url.get_secret_value(),
         recorder=backbone.recorder,
-        views=[view for view in backbone._views if _is_derived(view)],
-        copies=[view for view in backbone._copies if _is_derived(view)],
-        follows=backbone._follows,
-        foreign=Topics(backbone._topics, settings.kafka) if backbone._topics else None,
+        views=[view for view in backbone.views if _is_derived(view)],
+        copies=[view for view in backbone.copies if _is_derived(view)],
+        follows=backbone.follows,
+        foreign=Topics(backbone.topics, settings.kafka) if backbone.topics else None,
     )
 
 

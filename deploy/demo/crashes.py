@@ -7,6 +7,7 @@ every acknowledged command must be in the log, in the topic and in every view ex
 import asyncio
 import os
 import signal
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -65,6 +66,9 @@ class Crashes:
         await self._settle()
         await self._everything_is_there_once()
         say("   every acknowledged command is in the log, in the topic and in the history exactly once")
+        for service in SERVICES:
+            await self._views_equal_a_rebuild(service)
+        say("   the views of every service equal a rebuild from zero")
 
     def _lose_data(self) -> None:
         """The embedded broker keeps everything in memory; Apache Kafka's folder goes before the process does."""
@@ -154,6 +158,15 @@ class Crashes:
         found = Counter(e["type"].split(".")[1] for e in history["items"] if e["stream"] == stream)[type_]
         if found != 1:
             raise Unexpected(f"{type_} of {stream} is {found} times in the history")
+
+    async def _views_equal_a_rebuild(self, service: str) -> None:
+        command = [sys.executable, "-m", "deploy.cli", "views", "check", service, "--folder", str(self._folder)]
+        checking = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        said, _ = await checking.communicate()
+        if checking.returncode != 0:
+            raise Unexpected(f"the views of {service} differ from a rebuild: {said.decode()[-2000:]}")
 
     async def _versions_in_topics(self, services: Sequence[str]) -> dict[str, list[int]]:
         """Every version of every stream that the topics hold, from the first record to the last."""
