@@ -28,6 +28,11 @@ class Person:
         self._cookies: dict[str, str] = {}
         self._seen: dict[str, int] = {}
 
+    @property
+    def session(self) -> str:
+        """The session, as a program sends it (`Authorization: Bearer`)."""
+        return self._cookies["__Host-session"]
+
     async def log_in(self) -> dict[str, Any]:
         """Ask for a code, read it in the newest mail, give it back."""
         before = {mail["id"] for mail in await self.mails()}

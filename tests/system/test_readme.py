@@ -30,6 +30,7 @@ def _without_what_changes(answer: str) -> str:
     return re.sub(r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "…", answer).strip()
 
 
+@pytest.mark.parametrize("system", ["tansu"], indirect=True)
 async def test_the_tour_of_the_readme_answers_what_the_readme_says(system: System, tmp_path: Path) -> None:
     await sample.load(system.url, tmp_path, print)
     script = f"\necho {BETWEEN}\n".join(commands for commands, _ in tour()).replace("http://127.0.0.1:8080", system.url)
