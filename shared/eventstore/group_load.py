@@ -8,6 +8,7 @@ from eventsourcing.persistence import InterfaceError, OperationalError, StoredEv
 from shared.errors import Unavailable
 from shared.eventstore.recorder import OrderedRecorder
 
+RECONNECT_SECONDS = 5.0
 Answer = asyncio.Future[Sequence[StoredEvent]]
 
 
@@ -33,9 +34,21 @@ class GroupLoad:
             # From here on whoever asks waits for the next query: this one may already have looked.
             answers, self._wanted = self._wanted, {}
             try:
-                _give(answers, await asyncio.to_thread(self._recorder.select_streams, list(answers)))
+                _give(answers, await self._select(list(answers)))
             except Exception as failure:  # noqa: BLE001 (each who waits is told; nobody may wait for ever)
                 _fail(answers, failure)
+
+    async def _select(self, streams: Sequence[str]) -> Mapping[str, Sequence[StoredEvent]]:
+        """Try for a few seconds: after a restart of the server every connection of the pool is dead once."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + RECONNECT_SECONDS
+        while True:
+            try:
+                return await asyncio.to_thread(self._recorder.select_streams, streams)
+            except (InterfaceError, OperationalError) as lost:
+                if loop.time() > give_up:
+                    raise Unavailable("The database cannot be reached.") from lost
+            await asyncio.sleep(0.05)
 
 
 def _give(answers: Mapping[str, Answer], found: Mapping[str, Sequence[StoredEvent]]) -> None:
@@ -44,8 +57,6 @@ def _give(answers: Mapping[str, Answer], found: Mapping[str, Sequence[StoredEven
 
 
 def _fail(answers: Mapping[str, Answer], failure: Exception) -> None:
-    if isinstance(failure, (InterfaceError, OperationalError)):
-        failure = Unavailable("The database cannot be reached.")
     for answer in answers.values():
         answer.set_exception(failure)
         answer.exception()  # whoever asked may have gone meanwhile: that is no defect

@@ -9,9 +9,8 @@ only ever added to.
 from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 
-from eventsourcing.persistence import InterfaceError, OperationalError, StoredEvent
+from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
-from eventsourcing.utils import retry
 from psycopg import Connection, Cursor
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, tuple_row
@@ -20,6 +19,9 @@ from psycopg.sql import SQL
 EVENTS = "events"
 APPEND_LOCK = 0x5E1F5E12
 """The advisory lock that every append holds until it commits."""
+
+POOL_SECONDS = 1.0
+"""How long a read waits for a connection before it counts as failed and is tried again."""
 
 ORDER_OF_THE_LOG: LiteralString = f"""
 ALTER TABLE {EVENTS} RESET (
@@ -67,9 +69,8 @@ class OrderedRecorder(PostgresApplicationRecorder):
     def _notify_channel(self, curs: Cursor[DictRow]) -> None:
         """Readers poll: a NOTIFY inside the transaction takes a lock that is global to the cluster."""
 
-    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
     def select_streams(self, names: Sequence[str]) -> Mapping[str, Sequence[StoredEvent]]:
-        """The events of several streams by one query, each in order. Raises PersistenceError."""
+        """The events of several streams by one query, each in order; not tried again. Raises PersistenceError."""
         found: dict[str, list[StoredEvent]] = {name: [] for name in names}
         with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
             cursor.execute(SELECT_STREAMS, (list(names),), prepare=True, binary=True)
@@ -91,14 +92,17 @@ def datastore(dsn: str, *, connections: int) -> PostgresDatastore:
         max_overflow=connections - 1,
         originator_id_type="text",
         lock_timeout=10,
+        connect_timeout=POOL_SECONDS,
     )
+    # A pool that cannot connect waits twice as long each time, for minutes; this one begins anew when it is asked.
+    store.pool.reconnect_timeout = POOL_SECONDS
     # What the constructor has no argument for (TLS, options) reaches the connections all the same.
     assert isinstance(store.pool.kwargs, dict)  # noqa: S101 (narrows what the library leaves open)
     store.pool.kwargs.update(given)
     return store
 
 
-def insert(connection: Connection[Any], events: Sequence[StoredEvent]) -> None:
+def insert(connection: Connection[Any], events: Sequence[StoredEvent], *, prepare: bool | None = None) -> None:
     """Queue one statement that adds the events in the order given."""
     connection.execute(
         INSERT,
@@ -108,4 +112,5 @@ def insert(connection: Connection[Any], events: Sequence[StoredEvent]) -> None:
             [e.topic for e in events],
             [e.state for e in events],
         ),
+        prepare=prepare,
     )

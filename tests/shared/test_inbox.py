@@ -252,8 +252,8 @@ async def losing_connections(shop: Shop) -> AsyncIterator[None]:
             while True:
                 await asyncio.sleep(CHANCE.uniform(0.05, 0.2))
                 connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1"
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+                    "AND backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1"
                 )
 
     task = asyncio.create_task(lose())
