@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import UnknownTopicOrPartitionError
 
 from shared.broker import Topic
 from shared.dead_letters import Letter
@@ -51,6 +52,8 @@ class Topics:
             fetch_max_wait_ms=50,
         )
         await consumer.start()
+        if missing := {partition.topic for partition in self._partitions} - await consumer.topics():
+            raise UnknownTopicOrPartitionError(f"the broker has no {', '.join(sorted(missing))}")
         consumer.assign(self._partitions)
         await consumer.seek_to_beginning(*self._partitions)
         return consumer

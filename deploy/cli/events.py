@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
 from typing import Annotated, Any, TypeAlias
 
 import typer
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from deploy.cli.screen import NotPossible, said_clearly, screen
 from deploy.cli.where import FOLDER, KEEPING, Folder, kafka
-from shared.broker import topic_of
+from shared.broker import Topic, topic_of
 from shared.envelope import MalformedEnvelopeError, attributes
 from shared.settings import KafkaSettings
 
@@ -40,17 +40,16 @@ def tail(
 async def _tail(
     services: Sequence[str], settings: KafkaSettings, *, from_start: bool, as_json: bool, count: int
 ) -> None:
-    printed = 0
-    async for record in _records(
-        [topic_of(each, settings.topic_prefix).name for each in services], settings, from_start
-    ):
-        screen.print(_as_json(record) if as_json else _as_line(record))
-        printed += 1
-        if printed == count:
-            return
+    printed, topics = 0, [topic_of(each, settings.topic_prefix) for each in services]
+    async with aclosing(_records(topics, settings, from_start)) as records:
+        async for record in records:
+            screen.print(_as_json(record) if as_json else _as_line(record))
+            printed += 1
+            if printed == count:
+                return
 
 
-async def _records(topics: Sequence[str], settings: KafkaSettings, from_start: bool) -> AsyncIterator[Record]:
+async def _records(topics: Sequence[Topic], settings: KafkaSettings, from_start: bool) -> AsyncGenerator[Record, None]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
     )
@@ -71,11 +70,10 @@ async def _records(topics: Sequence[str], settings: KafkaSettings, from_start: b
         await consumer.stop()
 
 
-async def _partitions(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list[TopicPartition]:
-    there = await consumer.topics()
-    if missing := sorted(set(topics) - set(there)):
+async def _partitions(consumer: AIOKafkaConsumer, topics: Sequence[Topic]) -> list[TopicPartition]:
+    if missing := sorted({topic.name for topic in topics} - await consumer.topics()):
         raise NotPossible(f"the broker has no {', '.join(missing)}: has the service been started?")
-    return [TopicPartition(topic, number) for topic in topics for number in consumer.partitions_for_topic(topic) or ()]
+    return [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
 
 
 def _as_json(record: Record) -> Text:

@@ -19,6 +19,8 @@ from shared.errors import Refusal
 from shared.rebuild import RebuildFailed
 
 screen = Console(highlight=False, markup=False, soft_wrap=True)
+if not screen.is_terminal:
+    screen.width = 240  # a table in a file or a pipe is not cut to the width of a terminal
 aside = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
