@@ -134,9 +134,12 @@ class _Beside:
 
     async def begin(self) -> None:
         """Make empty tables. Raises RebuildFailed when somebody else rebuilds this service."""
-        row = await (await self._connection.execute("SELECT pg_try_advisory_lock(%s)", (REBUILD_LOCK,))).fetchone()
-        if row is None or not row[0]:
-            raise RebuildFailed(f"the views of {self._sources.source} are being rebuilt already")
+        try:
+            # A moment's patience: the session of a rebuild that has just ended may hold the lock a little longer.
+            await self._connection.execute("SET lock_timeout = '2s'")
+            await self._connection.execute("SELECT pg_advisory_lock(%s)", (REBUILD_LOCK,))
+        except psycopg.errors.LockNotAvailable:
+            raise RebuildFailed(f"the views of {self._sources.source} are being rebuilt already") from None
         await self._connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
         await self._connection.execute(f"CREATE SCHEMA {SCHEMA}")
         await self._connection.execute(PROGRESS)

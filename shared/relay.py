@@ -102,8 +102,8 @@ class Relay:
                 await tail.look()
                 self.progress.position = await self._resume_at(connection, tail)
                 kafka = producer(self._settings)
-                await kafka.start()
                 try:
+                    await kafka.start()
                     self.progress.state, self.progress.error = "active", None
                     await self._carry(connection, kafka, tail)
                 finally:

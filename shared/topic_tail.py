@@ -109,8 +109,8 @@ async def tail_of(topic: Topic, settings: KafkaSettings) -> AsyncIterator[TopicT
         fetch_max_wait_ms=50,
         request_timeout_ms=5_000,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         yield TopicTail(topic, consumer)
     finally:
         await consumer.stop()
