@@ -59,21 +59,18 @@ def schema_of(event: type[Event]) -> JsonObject:
     return {"$schema": SCHEMA_DIALECT, "$id": f"urn:selfservice:event:{event.type}", **schema}
 
 
-def openapi_of(service: str, dsn: str, others: Mapping[str, JsonObject] | None = None) -> JsonObject:
-    """The OpenAPI document of a service as production has it; the gateway's is made of the `others`.
-
-    Nothing is started for it; `dsn` names any PostgreSQL database, which the event store's library asks for its types.
-    """
+def openapi_of(service: str, others: Mapping[str, JsonObject] | None = None) -> JsonObject:
+    """The OpenAPI document of a service as production has it, the gateway's made of the `others`; nothing is opened."""
     build = import_module(f"services.{service}.service").build
     more = {"documents": others} if "documents" in signature(build).parameters else {}
-    built = build(_production(get_type_hints(build)["settings"], dsn), **more)
+    built = build(_production(get_type_hints(build)["settings"]), **more)
     parts = built if isinstance(built, tuple) else (built,)
     for backbone in (part for part in parts if isinstance(part, Backbone)):
         asyncio.run(backbone.close_store())
     return next(part for part in parts if isinstance(part, FastAPI)).openapi()
 
 
-def _production(settings: type[Any], dsn: str) -> Any:
+def _production(settings: type[Any]) -> Any:
     """Settings with which a service can be put together; no other address in them is ever called."""
     needed = {
         name: SecretStr(f"{name:A<43}") if field.annotation is SecretStr else "http://contracts.example.com"
@@ -82,16 +79,17 @@ def _production(settings: type[Any], dsn: str) -> Any:
     }
     given = {
         "environment": "production",
-        "database_url": SecretStr(dsn),
+        "database_url": SecretStr("postgresql://contracts.example.com/contracts"),
         "kafka": KafkaSettings(replication_factor=3, min_insync_replicas=2, idempotence=True),
     }
     return settings(**{**needed, **{name: value for name, value in given.items() if name in settings.model_fields}})
 
 
-def contents(dsn: str, folder: Path = FOLDER) -> dict[str, str]:
-    """What every file ought to contain, by its path in the folder; `dsn` as for `openapi_of`.
+def contents(folder: Path = FOLDER) -> dict[str, str]:
+    """What every file ought to contain, by its path in the folder.
 
-    Raises IncompatibleError, NoSampleError."""
+    Raises IncompatibleError, NoSampleError.
+    """
     declared_now = {event.type: event for event in events()}
     schemas = {**_kept(folder / "schemas"), **{name: schema_of(event) for name, event in declared_now.items()}}
     new = {name: sample_of(event) for name, event in declared_now.items() if not _sample(folder, name).exists()}
@@ -103,19 +101,19 @@ def contents(dsn: str, folder: Path = FOLDER) -> dict[str, str]:
         "asyncapi.json": asyncapi.document(schemas, samples),
         **{f"schemas/{name}.json": schema for name, schema in schemas.items()},
         **{f"samples/{name}.json": sample for name, sample in samples.items()},
-        **{f"openapi/{service}.json": openapi for service, openapi in _openapi(dsn).items()},
+        **{f"openapi/{service}.json": openapi for service, openapi in _openapi().items()},
     }
     return {path: json.dumps(content, indent=2, ensure_ascii=False) + "\n" for path, content in files.items()}
 
 
-def stale(dsn: str, folder: Path = FOLDER) -> list[str]:
+def stale(folder: Path = FOLDER) -> list[str]:
     """The files that are not what they ought to be: missing, changed or left over. Raises as `contents`."""
-    return _differing(folder, contents(dsn, folder))
+    return _differing(folder, contents(folder))
 
 
-def write(dsn: str, folder: Path = FOLDER) -> list[str]:
+def write(folder: Path = FOLDER) -> list[str]:
     """Write what is stale and remove what is left over; answers which files. Raises as `contents`."""
-    wanted = contents(dsn, folder)
+    wanted = contents(folder)
     changed = _differing(folder, wanted)
     for path in changed:
         if path not in wanted:
@@ -126,9 +124,9 @@ def write(dsn: str, folder: Path = FOLDER) -> list[str]:
     return changed
 
 
-def _openapi(dsn: str) -> dict[str, JsonObject]:
-    others = {service: openapi_of(service, dsn) for service in services("service.py") if service != GATEWAY}
-    return {**others, GATEWAY: openapi_of(GATEWAY, dsn, others)}
+def _openapi() -> dict[str, JsonObject]:
+    others = {service: openapi_of(service) for service in services("service.py") if service != GATEWAY}
+    return {**others, GATEWAY: openapi_of(GATEWAY, others)}
 
 
 def _differing(folder: Path, wanted: Mapping[str, str]) -> list[str]:

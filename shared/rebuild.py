@@ -28,6 +28,7 @@ from shared.eventstore.statement import Statement
 from shared.foreign_log import ForeignLog
 from shared.ids import kind_of
 from shared.inbox_store import INBOX_LOCK
+from shared.logs import log
 from shared.views import View
 
 REBUILD_LOCK = 0x5E1F5E15
@@ -269,7 +270,7 @@ class _Beside:
                         return await act()
                     raise psycopg.Rollback
             except psycopg.errors.LockNotAvailable:
-                pass  # somebody reads for long: let the writers go on and try again
+                log.info("rebuild: somebody reads for long; the writers go first", source=self._sources.source)
             self._progress, self._ahead = kept[0], defaultdict(dict, kept[1])
             await asyncio.sleep(PAUSE_SECONDS)
             await self.fill()

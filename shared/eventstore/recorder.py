@@ -6,10 +6,11 @@ in commit order and a reader of `position > last` misses nothing. UPDATE, DELETE
 only ever added to.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, LiteralString
 
-from eventsourcing.persistence import StoredEvent
+from eventsourcing.persistence import PersistenceError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg import Connection, Cursor
 from psycopg.conninfo import conninfo_to_dict
@@ -56,6 +57,28 @@ WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version
 """
 
 
+class PatientDatastore(PostgresDatastore):
+    """The library's datastore, which looks into the database at its first use and not when it is put together."""
+
+    _in_use = False
+
+    def register_type_adapters(self) -> None:
+        if self._in_use:
+            super().register_type_adapters()
+
+    @contextmanager
+    def get_connection(self) -> Iterator[Connection[DictRow]]:
+        if not self._in_use:
+            self._in_use = True
+            try:
+                self.register_type_adapters()
+            except PersistenceError:
+                self._in_use = False  # out of reach: the next one looks again
+                raise
+        with super().get_connection() as connection:
+            yield connection
+
+
 class OrderedRecorder(PostgresApplicationRecorder):
     """The library's application recorder over the table `events`, ordered by the trigger instead of a table lock."""
 
@@ -79,10 +102,10 @@ class OrderedRecorder(PostgresApplicationRecorder):
         return found
 
 
-def datastore(dsn: str, *, connections: int) -> PostgresDatastore:
+def datastore(dsn: str, *, connections: int) -> PatientDatastore:
     """The library's datastore for a DSN (URL or keywords), with text stream names and bounded waits."""
     given = conninfo_to_dict(dsn)
-    store = PostgresDatastore(
+    store = PatientDatastore(
         dbname=str(given.pop("dbname", "")),
         host=str(given.pop("host", "")),
         port=str(given.pop("port", "")),

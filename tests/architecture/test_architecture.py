@@ -117,7 +117,12 @@ BAD: tuple[tuple[Rule, str, str, str], ...] = (
         "A8",
     ),
     (texts.nothing_is_true_of_one_machine_only, "deploy/run.sh", "cd /home/anna/ferries\n", "/home/a"),
-    (texts.nothing_is_true_of_one_machine_only, "Makefile", "pip install --index-url https://x\n", "--index-url h"),
+    (
+        texts.nothing_is_true_of_one_machine_only,
+        "Makefile",
+        "pip install --" + "index-url https://x\n",
+        "--" + "index-url h",
+    ),
     (
         texts.nothing_is_true_of_one_machine_only,
         "requirements.lock",

@@ -9,14 +9,17 @@ from pathlib import Path
 from rich.console import Console
 
 from deploy.local.postgres import Postgres
-from tests.bench import append, gateway, log, view
+from tests.bench.append import measure as measure_appends
 from tests.bench.figures import Figures
+from tests.bench.gateway import measure as measure_gateway
+from tests.bench.log import measure as measure_log
+from tests.bench.view import measure as measure_view
 
 SECTIONS: dict[str, Callable[[Postgres, Figures], Awaitable[None]]] = {
-    "append": append.measure,
-    "log": log.measure,
-    "view": view.measure,
-    "gateway": gateway.measure,
+    "append": measure_appends,
+    "log": measure_log,
+    "view": measure_view,
+    "gateway": measure_gateway,
 }
 
 

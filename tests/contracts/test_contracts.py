@@ -33,25 +33,25 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path / "contracts"
 
 
-def test_the_contracts_are_what_the_code_says(database: str) -> None:
-    assert contracts.stale(database) == [], "run `make contracts` and commit what it writes"
+def test_the_contracts_are_what_the_code_says() -> None:
+    assert contracts.stale() == [], "run `make contracts` and commit what it writes"
 
 
-def test_what_is_missing_changed_or_left_over_is_noticed_and_put_right(database: str, copy: Path) -> None:
+def test_what_is_missing_changed_or_left_over_is_noticed_and_put_right(copy: Path) -> None:
     (copy / "asyncapi.json").write_text("{}\n")
     (copy / "openapi" / "profiles.json").unlink()
     (copy / "openapi" / "ferries.json").write_text("{}\n")
     wrong = ["asyncapi.json", "openapi/ferries.json", "openapi/profiles.json"]
-    assert contracts.stale(database, copy) == wrong
-    assert contracts.write(database, copy) == wrong
-    assert contracts.stale(database, copy) == []
+    assert contracts.stale(copy) == wrong
+    assert contracts.write(copy) == wrong
+    assert contracts.stale(copy) == []
 
 
-def test_a_sample_is_made_once_and_never_written_again(database: str, copy: Path) -> None:
+def test_a_sample_is_made_once_and_never_written_again(copy: Path) -> None:
     sample = copy / "samples" / "profiles.profile-created.v1.json"
     told_otherwise = sample.read_text().replace("Anna Lund", "Anna Krogh")
     sample.write_text(told_otherwise)
-    contracts.write(database, copy)
+    contracts.write(copy)
     assert sample.read_text() == told_otherwise
 
 
@@ -108,17 +108,17 @@ def test_a_field_that_no_sample_knows_is_asked_for() -> None:
         sample_of(FerryBoarded)
 
 
-def test_an_older_version_stays_readable_through_its_upcaster(database: str, copy: Path) -> None:
+def test_an_older_version_stays_readable_through_its_upcaster(copy: Path) -> None:
     class ShopNamed(Event, type="shop.named.v2"):
         shop_id: Pseudonym[str]
         title: Plain[str]
 
     release(copy, "shop.named.v1", {"shop_id": "shop-1", "name": "Havnekiosken"})
     with pytest.raises(IncompatibleError, match=r"shop\.named\.v1"):
-        contracts.contents(database, copy)
+        contracts.contents(copy)
 
     upcast("shop.named.v1", "shop.named.v2")(lambda old: {"shop_id": old["shop_id"], "title": old["name"]})
-    written = contracts.contents(database, copy)
+    written = contracts.contents(copy)
     assert {"samples/shop.named.v1.json", "schemas/shop.named.v1.json"} <= written.keys()
     assert decode("shop.named.v1", read_from(copy, "shop.named.v1")) == ShopNamed(
         shop_id="shop-1", title="Havnekiosken"
@@ -135,14 +135,14 @@ def test_a_released_event_cannot_be_changed_so_that_an_old_subscriber_could_not_
     released["required"].append("reason")
     file.write_text(json.dumps(released))
     with pytest.raises(IncompatibleError, match=r"products\.product-closed\.v1 .* reason: removed"):
-        contracts.write(database, copy)
+        contracts.write(copy)
     assert json.loads(file.read_text()) == released
 
 
-def test_a_released_event_cannot_be_forgotten(database: str, copy: Path) -> None:
+def test_a_released_event_cannot_be_forgotten(copy: Path) -> None:
     release(copy, "products.product-lost.v1", {"product_id": "product-1"})
     with pytest.raises(IncompatibleError, match=r"products\.product-lost\.v1 is released and cannot be read any more"):
-        contracts.write(database, copy)
+        contracts.write(copy)
 
 
 def test_the_asyncapi_document_is_valid() -> None:

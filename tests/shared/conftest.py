@@ -25,6 +25,19 @@ async def replica(shop: Shop) -> AsyncIterator[Shop]:
 
 @pytest.fixture
 def kafka(broker: Broker, request: pytest.FixtureRequest) -> KafkaSettings:
-    """Settings for the running broker; the embedded one knows no idempotent producers."""
-    embedded = request.node.callspec.params["broker"] == "embedded"
-    return KafkaSettings(bootstrap_servers=broker.bootstrap_servers, idempotence=not embedded)
+    """Settings for the running broker; the embedded one knows no idempotent producers, and joins groups slowly."""
+    if request.node.callspec.params["broker"] == "kafka":
+        return KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+    return KafkaSettings(
+        bootstrap_servers=broker.bootstrap_servers,
+        idempotence=False,
+        session_timeout_ms=3_000,
+        heartbeat_interval_ms=800,
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    import gc
+
+    gc.collect()
