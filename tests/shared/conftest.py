@@ -1,5 +1,6 @@
 """Fixtures of the mechanism's tests."""
 
+import gc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -37,7 +38,6 @@ def kafka(broker: Broker, request: pytest.FixtureRequest) -> KafkaSettings:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item) -> None:
-    import gc
-
+def pytest_runtest_teardown() -> None:
+    """What a test leaves to the garbage collector is collected in that test, so that a leak is told where it is."""
     gc.collect()
