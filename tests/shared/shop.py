@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from shared import dead_letters, idempotency, inbox, relay
 from shared.actor import Actor
+from shared.backbone import MIGRATION_LOCK
 from shared.cause import Cause
 from shared.clock import system_clock
 from shared.envelope import Recorded, from_state
@@ -167,11 +168,12 @@ class Shop:
 
 
 def migrate(dsn: str, views: Sequence[View]) -> None:
-    """Everything the mechanism keeps in a database."""
+    """Everything the mechanism keeps in a database; processes that start together take turns, as services do."""
     store = datastore(dsn, connections=2)
-    OrderedRecorder(store).create_table()
-    store.close()
     with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
+        OrderedRecorder(store).create_table()
+        store.close()
         for statement in (relay.TABLE, inbox.TABLES, idempotency.TABLE, dead_letters.TABLE):
             connection.execute(statement)
         for view in views:
