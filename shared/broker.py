@@ -5,10 +5,10 @@ each of them loses events. Here all of it is said explicitly, and a test reads i
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import aiokafka.client
 from aiokafka import AIOKafkaProducer, ConsumerRecord
@@ -23,6 +23,9 @@ from shared.settings import KafkaSettings
 
 PARTITIONS = 6
 KEEP_FOR_EVER = "-1"
+FINISH_SECONDS = 2.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     never_create_by_looking()
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=10_000)
     try:
-        await admin.start()
+        await undisturbed(admin.start())
         yield admin
     finally:
         await admin.close()
@@ -127,6 +130,16 @@ def producer(settings: KafkaSettings) -> AIOKafkaProducer:
         metadata_max_age_ms=5_000,
         max_batch_size=256 * 1024,
     )
+
+
+async def undisturbed(work: Coroutine[Any, Any, T]) -> T:
+    """Let the Kafka client finish what it began even when the caller is cancelled: it forgets half-made connections."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=FINISH_SECONDS)
+        raise
 
 
 async def abandon(kafka: AIOKafkaProducer) -> None:

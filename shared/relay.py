@@ -21,7 +21,15 @@ from aiokafka.partitioner import DefaultPartitioner
 from eventsourcing.persistence import Notification
 from eventsourcing.postgres import PostgresApplicationRecorder
 
-from shared.broker import PartitionsChangedError, Topic, abandon, delete_topic, ensure_topics, make_anew, producer
+from shared.broker import (
+    PartitionsChangedError,
+    Topic,
+    abandon,
+    delete_topic,
+    ensure_topics,
+    make_anew,
+    producer,
+)
 from shared.envelope import wire
 from shared.logs import log
 from shared.settings import KafkaSettings

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from shared.broker import Topic, never_create_by_looking
+from shared.broker import Topic, never_create_by_looking, undisturbed
 from shared.settings import KafkaSettings
 
 LOOK_SECONDS = 10.0
@@ -60,7 +60,7 @@ class TopicTail:
 
     async def look(self) -> None:
         """Read the last record of every partition. Raises TopicLost when one cannot be read."""
-        self._ends = await self._consumer.end_offsets(self._partitions)
+        self._ends = await undisturbed(self._consumer.end_offsets(self._partitions))
         filled = [partition for partition in self._partitions if self._ends[partition] > 0]
         if filled:
             self._consumer.assign(filled)
@@ -89,9 +89,9 @@ class TopicTail:
 
     async def still_there(self) -> None:
         """Raises TopicLost when the topic is gone or holds less than it did; somebody else may have made it anew."""
-        if self._topic.name not in await self._consumer.topics():
+        if self._topic.name not in await undisturbed(self._consumer.topics()):
             raise TopicLost("the broker does not know it")
-        ends = await self._consumer.end_offsets(self._partitions)
+        ends = await undisturbed(self._consumer.end_offsets(self._partitions))
         for partition, end in ends.items():
             if end < self._ends.get(partition, 0) or (end == 0 and partition.partition in self._offsets):
                 raise TopicLost(f"partition {partition.partition} ends at {end}")

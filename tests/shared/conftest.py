@@ -1,6 +1,5 @@
 """Fixtures of the mechanism's tests."""
 
-import gc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -35,9 +34,3 @@ def kafka(broker: Broker, request: pytest.FixtureRequest) -> KafkaSettings:
         session_timeout_ms=3_000,
         heartbeat_interval_ms=800,
     )
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown() -> None:
-    """What a test leaves to the garbage collector is collected in that test, so that a leak is told where it is."""
-    gc.collect()
