@@ -196,3 +196,10 @@ async def open_shop(dsn: str, views: Sequence[View] | None = None) -> AsyncItera
     finally:
         await writer.stop()
         store.close()
+
+
+def raw_event(stream: str, text: str = "raw") -> tuple[str, bytes]:
+    """Name and stored form of a note, for whoever writes past `streams`."""
+    head = b'{"id":"e","time":"2026-03-01T12:00:00Z","actor":"system:x","grant":null,"correlation":"c","causation":null'
+    event = NoteAdded(product_id=stream, note=text)
+    return event.type, head + b',"data":' + event.to_json() + b"}"

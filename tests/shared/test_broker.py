@@ -18,6 +18,7 @@ from shared.settings import KafkaSettings
 from tests.parts import Broker
 from tests.shared.elsewhere import Elsewhere, inbox_of, parked, said
 from tests.shared.shop import ANNA, PRODUCT, Shop, note, open_shop
+from tests.shared.topics import until
 
 Records = Sequence[ConsumerRecord[Any, Any]]
 
@@ -220,9 +221,3 @@ async def notes(shop: Shop, first: int, end: int) -> None:
     for number in range(first, end):
         for stream in ("product-1", "product-2"):
             await shop.streams.change(PRODUCT, stream, note(stream, f"n{number}"), ANNA)
-
-
-async def until(true: Callable[[], bool], seconds: float = 30.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.02)
