@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 import psycopg
 import pytest
 
+from shared import inbox_store
 from shared.cause import Cause
 from shared.dead_letters import TOO_EARLY, Letter
 from shared.envelope import Recorded
@@ -218,6 +219,16 @@ async def test_the_inbox_takes_only_the_next_version(shop: Shop) -> None:
                 connection.execute("SELECT inbox_take('product-1', %s)", (wrong,))
 
 
+async def test_a_batch_that_was_decided_upon_an_older_version_does_not_count(shop: Shop) -> None:
+    """Two replicas of different releases may disagree on what is reacted to, and take the same event in two ways."""
+    with shop.connect() as connection, connection.transaction():
+        connection.execute("INSERT INTO inbox VALUES ('product-1', 3), ('product-2', 1)")
+        inbox_store.advance(connection, {"product-1": 3}, {"product-1": 5})
+        for before, after in (({"product-1": 3}, {"product-1": 4}), ({}, {"product-2": 1})):
+            with pytest.raises(inbox_store.Overtaken):
+                inbox_store.advance(connection, before, after)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -250,7 +261,7 @@ async def losing_connections(shop: Shop) -> AsyncIterator[None]:
     async def lose() -> None:
         with psycopg.connect(shop.dsn, autocommit=True) as connection:
             while True:
-                await asyncio.sleep(CHANCE.uniform(0.05, 0.2))
+                await asyncio.sleep(CHANCE.uniform(0.02, 0.06))
                 connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
                     "AND backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1"
