@@ -83,7 +83,7 @@ async def test_a_second_relay_stands_by_and_takes_over(shop: Shop, topic: Topic,
     assert await published(topic, kafka) == history(shop)
 
 
-async def test_a_relay_whose_lock_connection_is_killed_records_nothing_more(
+async def test_a_relay_whose_lock_connection_is_killed_records_nothing_and_sends_nothing_more(
     shop: Shop, relay: Relay, topic: Topic, kafka: KafkaSettings
 ) -> None:
     async with running(relay):
@@ -97,6 +97,7 @@ async def test_a_relay_whose_lock_connection_is_killed_records_nothing_more(
             await until(lambda: relay.progress.state in {"broken", "standby"})
             await asyncio.sleep(0.5)
             assert shop.query("SELECT position FROM relay") == [(9,)]
+            assert sum(len(versions) for versions in (await published(topic, kafka)).values()) == 9
         await until(lambda: relay.progress.position == 18)
     assert in_order_at_least_once(await published(topic, kafka), history(shop))
 
