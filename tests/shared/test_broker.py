@@ -12,7 +12,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
-from shared.broker import Topic, abandon, ensure_topics, producer, start_patiently, subscribe, topic_of
+from shared.broker import Topic, abandon, delete_topic, ensure_topics, producer, start_patiently, subscribe, topic_of
 from shared.relay import Relay
 from shared.settings import KafkaSettings
 from tests.parts import Broker
@@ -34,6 +34,24 @@ async def test_a_producer_counts_only_what_every_replica_has(kafka: KafkaSetting
     assert made._sender._acks == -1
     assert (made._txn_manager is not None) == kafka.idempotence
     await abandon(made)
+
+
+async def test_a_producer_is_abandoned_at_once_with_what_it_could_not_deliver(
+    topic: Topic, kafka: KafkaSettings
+) -> None:
+    await send(topic, kafka, (b"1", []))
+    made = producer(kafka)
+    await made.start()
+    await made.partitions_for(topic.name)
+    await delete_topic(topic, kafka)
+    batch = made.create_batch()
+    batch.append(key=b"key", value=b"2", timestamp=None)
+    sent = await made.send_batch(batch, topic.name, partition=0)
+    await asyncio.wait([sent], timeout=0.5)
+    async with asyncio.timeout(3):
+        await abandon(made)
+    assert sent.done()
+    sent.exception()
 
 
 async def test_a_subscriber_begins_at_the_beginning_and_acknowledges_what_was_done(
