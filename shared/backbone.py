@@ -12,13 +12,11 @@ from typing import Any
 
 import psycopg
 import uvicorn
-from aiokafka import AIOKafkaConsumer
 from fastapi import APIRouter, FastAPI
-from faststream.kafka import KafkaBroker
 from psycopg import Connection
 
 from shared import health, idempotency, inbox, relay
-from shared.broker import start_patiently, subscribe, topic_of
+from shared.broker import topic_of
 from shared.cause import Cause
 from shared.clock import Clock, system_clock
 from shared.database import Database
@@ -38,6 +36,7 @@ from shared.refusals import RefusedAttempt
 from shared.relay import Relay
 from shared.seen import Applied
 from shared.settings import ServiceSettings
+from shared.subscription import Subscription
 from shared.tokens import FindKey, Verifier
 from shared.views import View
 
@@ -81,7 +80,7 @@ class Backbone:
         self.relay = Relay(name, topic_of(name, settings.kafka.topic_prefix), self.recorder, self._dsn, settings.kafka)
         self.applied = Applied(self.database, own=self._own, follows=self.follows)
         self.inbox: Inbox | None = None
-        self._subscription: KafkaBroker | None = None
+        self._subscription: Subscription | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._background: list[Callable[[], Coroutine[Any, Any, Any]]] = []
         self.subscribed = False
@@ -188,12 +187,10 @@ class Backbone:
         await self.close_store()
 
     async def _subscribe(self) -> None:
-        if self.inbox is None or not self.topics:
-            self.subscribed = True
-            return
-        broker = subscribe(self.topics, self.name, self.settings.kafka, self.inbox.take)
-        await start_patiently(broker, self.topics, self.settings.kafka)
-        self._subscription, self.subscribed = broker, True
+        if self.inbox is not None and self.topics:
+            self._subscription = Subscription(self.topics, self.name, self.settings.kafka, self.inbox.take)
+            await self._subscription.start()
+        self.subscribed = True
 
     async def _purge(self) -> None:
         while True:
@@ -221,21 +218,10 @@ class Backbone:
             relay_state=progress.state,
             relay_position=counts["relayed"],
             relay_behind=counts["newest"] - counts["relayed"],
-            inbox_behind=self._inbox_behind(),
+            inbox_behind=await self._subscription.behind() if self._subscription else {},
             dead_letters=counts["dead"],
             error=progress.error,
         )
-
-    def _inbox_behind(self) -> dict[str, int]:
-        behind = {topic.name: 0 for topic in self.topics}
-        for subscriber in self._subscription.subscribers if self._subscription else ():
-            consumer: AIOKafkaConsumer | None = getattr(subscriber, "consumer", None)
-            if consumer is None or self.inbox is None:
-                continue
-            for partition in consumer.assignment():
-                newest = consumer.highwater(partition) or 0
-                behind[partition.topic] += max(0, newest - self.inbox.taken.get(partition, newest))
-        return behind
 
 
 async def _kept_going(work: Callable[[], Coroutine[Any, Any, Any]]) -> None:

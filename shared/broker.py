@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import aiokafka.client
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 from aiokafka.protocol.metadata import MetadataRequest
@@ -174,7 +174,13 @@ async def _pass_through(message: KafkaMessage) -> list[Any]:
     return [record.value for record in message.raw_message]
 
 
-def subscribe(topics: Sequence[Topic], group: str, settings: KafkaSettings, handle: BatchHandler) -> KafkaBroker:
+def subscribe(
+    topics: Sequence[Topic],
+    group: str,
+    settings: KafkaSettings,
+    handle: BatchHandler,
+    listener: ConsumerRebalanceListener | None = None,
+) -> KafkaBroker:
     """A FastStream broker with one batch subscription; a batch is acknowledged when `handle` has come back."""
     never_create_by_looking()
     broker = KafkaBroker(
@@ -194,6 +200,7 @@ def subscribe(topics: Sequence[Topic], group: str, settings: KafkaSettings, hand
         *(topic.name for topic in topics),
         group_id=group,
         batch=True,
+        listener=listener,
         session_timeout_ms=settings.session_timeout_ms,
         heartbeat_interval_ms=settings.heartbeat_interval_ms,
         **CONSUMER,

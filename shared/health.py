@@ -1,5 +1,6 @@
 """Health: is the process alive, may it be asked, and how far behind is everything that follows something."""
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,8 +19,8 @@ class Health(BaseModel):
     """The last position of the log that the broker acknowledged."""
     relay_behind: int
     """Positions of the log that are not published yet."""
-    inbox_behind: dict[str, int]
-    """Records of each topic that are not applied yet."""
+    inbox_behind: dict[str, int | None]
+    """Records of each topic that are not applied yet; None while the broker has not said how many there are."""
     dead_letters: int
     error: str | None = None
 
@@ -51,7 +52,7 @@ def routes(service: str, look: Callable[[], Awaitable[Health]]) -> APIRouter:
         relay.labels(service).set(health.relay_behind)
         parked.labels(service).set(health.dead_letters)
         for topic, behind in health.inbox_behind.items():
-            inbox.labels(service, topic).set(behind)
+            inbox.labels(service, topic).set(math.nan if behind is None else behind)
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return api

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
 from orjson import JSONDecodeError
 from psycopg import Connection
 from pydantic import ValidationError
@@ -70,8 +70,6 @@ class Inbox:
         self._writer = writer
         self._pause = pause_seconds
         self._one_at_a_time = asyncio.Lock()
-        self.taken: dict[TopicPartition, int] = {}
-        """The offset after the last record taken in, of each partition: how far this replica is."""
 
     @property
     def follows(self) -> frozenset[str]:
@@ -81,8 +79,6 @@ class Inbox:
         """Apply a batch of records as they come from the broker; comes back when all of it is committed."""
         letters = [Letter(r.topic, r.partition, r.offset, tuple(r.headers), r.value or b"") for r in records]
         await self.take_letters(letters)
-        for r in records:
-            self.taken[TopicPartition(r.topic, r.partition)] = r.offset + 1
 
     async def take_letters(self, letters: Sequence[Letter]) -> None:
         """Apply records, and then those that had waited for them."""

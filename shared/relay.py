@@ -90,7 +90,7 @@ class Relay:
                 await self._be_active()
             except TopicLost as lost:
                 log.warning("relay: topic lost, filling it again", topic=self._topic.name, why=str(lost))
-                self._lost, wait = True, 0.1
+                self.progress.state, self._lost, wait = "starting", True, 0.1
             except (LogBehindTopic, PartitionsChangedError) as refused:
                 self.progress.state, self.progress.error = "refused", str(refused)
                 log.error("relay refuses", topic=self._topic.name, why=str(refused))
@@ -105,6 +105,8 @@ class Relay:
         async with await psycopg.AsyncConnection.connect(self._dsn, autocommit=True) as connection:
             await connection.execute("SELECT set_config('idle_session_timeout', %s, false)", (LOCK_TIMEOUT,))
             await self._get_lock(connection)
+            if self.progress.state == "standby":
+                self.progress.state = "starting"
             await self._ensure_topic(connection)
             async with tail_of(self._topic, self._settings) as tail:
                 await tail.look()
@@ -149,6 +151,7 @@ class Relay:
         acknowledged = await self._acknowledged(connection)
         if tail.newest < acknowledged:
             log.warning("relay: topic lost records, sending the log again", topic=self._topic.name)
+            await self._remember(connection, 0)
             return 0
         return acknowledged
 

@@ -132,8 +132,9 @@ def _add_row(table: Table, part: PartState) -> bool:
     lag = ("", "", "")
     if health:
         state = f"{state}, relay {health.relay_state}" + (f": {health.error}" if health.error else "")
-        behind = sum(health.inbox_behind.values())
-        lag = (str(health.relay_behind), str(behind), str(health.dead_letters))
+        counts = list(health.inbox_behind.values())
+        behind = "unknown" if None in counts else str(sum(count or 0 for count in counts))
+        lag = (str(health.relay_behind), behind, str(health.dead_letters))
     table.add_row(part.name, part.url, state, *lag, str(part.restarts))
     return ready and not (health and health.dead_letters)
 

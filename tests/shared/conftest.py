@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from shared.broker import Topic, topic_of
 from shared.settings import KafkaSettings
 from tests.parts import Broker
 from tests.shared.shop import Shop, open_shop
@@ -34,3 +35,9 @@ def kafka(broker: Broker, request: pytest.FixtureRequest) -> KafkaSettings:
         session_timeout_ms=3_000,
         heartbeat_interval_ms=800,
     )
+
+
+@pytest.fixture
+def topic(topic_prefix: str) -> Topic:
+    """A topic of this test alone."""
+    return topic_of("shop", topic_prefix)

@@ -12,20 +12,15 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
-from shared.broker import Topic, abandon, delete_topic, ensure_topics, producer, start_patiently, subscribe, topic_of
+from shared.broker import Topic, abandon, delete_topic, ensure_topics, producer, start_patiently, subscribe
 from shared.relay import Relay
 from shared.settings import KafkaSettings
 from tests.parts import Broker
 from tests.shared.elsewhere import Elsewhere, inbox_of, parked, said
 from tests.shared.shop import ANNA, PRODUCT, Shop, note, open_shop
-from tests.shared.topics import until
+from tests.shared.topics import send, until
 
 Records = Sequence[ConsumerRecord[Any, Any]]
-
-
-@pytest.fixture
-def topic(topic_prefix: str) -> Topic:
-    return topic_of("elsewhere", topic_prefix)
 
 
 async def test_a_producer_counts_only_what_every_replica_has(kafka: KafkaSettings) -> None:
@@ -214,23 +209,6 @@ async def subscribed(
     await start_patiently(made, [topic], kafka)
     try:
         yield made
-    finally:
-        await made.stop()
-
-
-async def send(
-    topic: Topic,
-    kafka: KafkaSettings,
-    *records: tuple[bytes, Sequence[tuple[str, bytes | None]]],
-    partition: int = 3,
-) -> None:
-    """Put records into one partition, whatever they are."""
-    await ensure_topics([topic], kafka)
-    made = producer(kafka)
-    await made.start()
-    try:
-        for value, headers in records:
-            await made.send_and_wait(topic.name, value, key=b"key", partition=partition, headers=headers)
     finally:
         await made.stop()
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.broker import Topic, abandon, delete_topic, ensure_topics, producer, topic_of
+from shared.broker import Topic, abandon, delete_topic, ensure_topics, producer
 from shared.relay import RELAY_LOCK, Relay
 from shared.settings import KafkaSettings
 from tests.parts import Broker
@@ -20,11 +20,6 @@ from tests.shared.topics import (
     until,
     until_published,
 )
-
-
-@pytest.fixture
-def topic(topic_prefix: str) -> Topic:
-    return topic_of("shop", topic_prefix)
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from shared.broker import Topic, ensure_topics
+from shared.broker import Topic, ensure_topics, producer
 from shared.relay import Relay
 from shared.settings import KafkaSettings
 from tests.shared.shop import ANNA, PRODUCT, Shop, note
@@ -92,6 +92,23 @@ def in_order_at_least_once(got: dict[str, list[int]], wanted: dict[str, list[int
     return all(sorted(set(versions)) == wanted[stream] for stream, versions in got.items()) and all(
         v in versions[: versions.index(v + 1)] for versions in got.values() for v in versions if v + 1 in versions
     )
+
+
+async def send(
+    topic: Topic,
+    kafka: KafkaSettings,
+    *records: tuple[bytes, Sequence[tuple[str, bytes | None]]],
+    partition: int = 3,
+) -> None:
+    """Put records into one partition, whatever they are."""
+    await ensure_topics([topic], kafka)
+    made = producer(kafka)
+    await made.start()
+    try:
+        for value, headers in records:
+            await made.send_and_wait(topic.name, value, key=b"key", partition=partition, headers=headers)
+    finally:
+        await made.stop()
 
 
 async def until(true: Callable[[], bool], seconds: float = 20.0) -> None:

@@ -1,0 +1,92 @@
+"""How far behind a subscription is, is said when it is known, and never guessed from before a broker's crash."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import ConsumerRecord
+
+from shared.broker import Topic
+from shared.settings import KafkaSettings
+from shared.subscription import Subscription
+from tests.parts import Broker
+from tests.shared.topics import send, until
+
+
+class Reader:
+    """Takes in values, once somebody has opened it."""
+
+    def __init__(self) -> None:
+        self.got: list[bytes] = []
+        self.open = asyncio.Event()
+
+    async def take(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        await self.open.wait()
+        self.got += [record.value for record in records]
+
+
+@asynccontextmanager
+async def reading(topic: Topic, kafka: KafkaSettings, reader: Reader) -> AsyncIterator[Subscription]:
+    subscription = Subscription([topic], topic.name, kafka, reader.take)
+    await subscription.start()
+    try:
+        yield subscription
+    finally:
+        reader.open.set()
+        await subscription.stop()
+
+
+async def known_to_be(subscription: Subscription, topic: Topic, behind: int | None) -> None:
+    async def it_is() -> bool:
+        return (await subscription.behind())[topic.name] == behind
+
+    async with asyncio.timeout(60):
+        while not await it_is():
+            await asyncio.sleep(0.05)
+
+
+async def test_what_is_not_through_counts_as_behind(topic: Topic, kafka: KafkaSettings, broker: Broker) -> None:
+    reader = Reader()
+    async with reading(topic, kafka, reader) as subscription:
+        await known_to_be(subscription, topic, 0)
+        await send(topic, kafka, *[(value, []) for value in (b"1", b"2", b"3")])
+        await known_to_be(subscription, topic, 3)
+        reader.open.set()
+        await known_to_be(subscription, topic, 0)
+        assert reader.got == [b"1", b"2", b"3"]
+
+
+async def test_nothing_is_known_of_a_broker_that_does_not_answer(
+    topic: Topic, kafka: KafkaSettings, broker: Broker
+) -> None:
+    reader = Reader()
+    reader.open.set()
+    async with reading(topic, kafka, reader) as subscription:
+        await send(topic, kafka, (b"1", []))
+        await until(lambda: reader.got == [b"1"])
+        await known_to_be(subscription, topic, 0)
+        broker.kill()
+        await known_to_be(subscription, topic, None)
+        await asyncio.to_thread(broker.start)
+
+
+async def test_after_a_broker_lost_its_data_nothing_is_behind_only_when_all_of_it_was_read_again(
+    topic: Topic, kafka: KafkaSettings, broker: Broker
+) -> None:
+    reader = Reader()
+    reader.open.set()
+    async with reading(topic, kafka, reader) as subscription:
+        await send(topic, kafka, *[(value, []) for value in (b"1", b"2", b"3")])
+        await until(lambda: len(reader.got) == 3)
+        await known_to_be(subscription, topic, 0)
+        broker.wipe()
+        await asyncio.to_thread(broker.start)
+        await known_to_be(subscription, topic, None)
+        reader.open.clear()
+        await send(topic, kafka, *[(value, []) for value in (b"1", b"2", b"3", b"4")])
+        await known_to_be(subscription, topic, 4)
+        reader.open.set()
+        await known_to_be(subscription, topic, 0)
+        # What it read from its old place, before its group was joined anew, it was given once more.
+        assert reader.got[-4:] == [b"1", b"2", b"3", b"4"]
