@@ -4,6 +4,7 @@
     schemas/<event>.json     JSON Schema of each event, with what each field is to privacy (`x-privacy`)
     samples/<event>.json     one whole record of each event, made once: history must stay readable
     openapi/<service>.json   the operations of each service; the gateway's are the public ones
+    policy.md                who may do what, as one table
 
 A released event cannot be changed here in a way that an old subscriber could not read (see `deploy.compatibility`).
 """
@@ -22,6 +23,7 @@ from pydantic import SecretStr
 from deploy import asyncapi
 from deploy.compatibility import breaks
 from deploy.samples import sample_of
+from services.profiles.policy import as_table
 from shared.backbone import Backbone
 from shared.events import Event, JsonObject, UnknownEventError, declared, decode, privacy_of
 from shared.settings import KafkaSettings
@@ -103,7 +105,8 @@ def contents(folder: Path = FOLDER) -> dict[str, str]:
         **{f"samples/{name}.json": sample for name, sample in samples.items()},
         **{f"openapi/{service}.json": openapi for service, openapi in _openapi().items()},
     }
-    return {path: json.dumps(content, indent=2, ensure_ascii=False) + "\n" for path, content in files.items()}
+    texts = {path: json.dumps(content, indent=2, ensure_ascii=False) + "\n" for path, content in files.items()}
+    return {**texts, "policy.md": f"# Who may do what\n\n{as_table()}"}
 
 
 def stale(folder: Path = FOLDER) -> list[str]:
@@ -130,7 +133,8 @@ def _openapi() -> dict[str, JsonObject]:
 
 
 def _differing(folder: Path, wanted: Mapping[str, str]) -> list[str]:
-    present = {file.relative_to(folder).as_posix(): file.read_text() for file in folder.rglob("*.json")}
+    found = [*folder.rglob("*.json"), *folder.glob("policy.md")]
+    present = {file.relative_to(folder).as_posix(): file.read_text() for file in found}
     return sorted(path for path in wanted.keys() | present.keys() if wanted.get(path) != present.get(path))
 
 

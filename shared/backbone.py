@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import uvicorn
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from psycopg import Connection
 
 from shared import health, idempotency, inbox, relay
@@ -27,6 +27,7 @@ from shared.eventstore.recorder import OrderedRecorder, datastore
 from shared.eventstore.streams import Streams
 from shared.health import Health
 from shared.http import problems
+from shared.http.denied import must_name_its_rows
 from shared.http.door import Door
 from shared.http.edge import Edge
 from shared.ids import new_id
@@ -119,7 +120,7 @@ class Backbone:
         )
         problems.install(app)
         app.add_exception_handler(Refusal, door.refused)
-        app.include_router(routes)
+        app.include_router(routes, dependencies=[Depends(must_name_its_rows)])
         app.include_router(health.routes(self.name, self.look))
         app.add_middleware(Edge)
         return app

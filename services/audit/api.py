@@ -8,6 +8,10 @@ from pydantic import Field
 
 from services.audit.use_cases import UseCases
 from services.audit.views.history import Cursor
+from services.profiles.policy import (
+    READ_HISTORY,
+    asks,
+)
 from shared.http.door import Caller, Door
 from shared.http.openapi import QUERY, Answer
 
@@ -46,7 +50,7 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     """The operations of audit."""
     api = APIRouter(tags=["audit"])
 
-    @api.get("/history/{entity_id}", operation_id="readHistory", responses=QUERY)
+    @api.get("/history/{entity_id}", operation_id="readHistory", **asks(READ_HISTORY), responses=QUERY)
     async def read_history(
         entity_id: EntityId,
         request: Request,

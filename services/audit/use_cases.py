@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from services.audit.events import HistoryRead
 from services.audit.views.history import Cursor, history_of
-from services.profiles.access import PROFILE_ACTOR, READ_HISTORY, Access, NotPermitted, Operation, Permit
+from services.profiles.access import PROFILE_ACTOR, Access, NotPermitted, Permit
+from services.profiles.policy import READ_HISTORY, Operation
 from shared.actor import Actor
 from shared.cause import Cause
 from shared.database import Database, Row

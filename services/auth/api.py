@@ -14,6 +14,14 @@ from starlette.responses import Response
 
 from services.auth.domain.challenge import code_as_typed
 from services.auth.use_cases import UseCases
+from services.profiles.policy import (
+    EXCHANGE_SESSION,
+    LOG_IN,
+    LOG_OUT,
+    READ_OWN_SESSION,
+    REQUEST_LOGIN_CODE,
+    asks,
+)
 from shared.http.door import Caller, Command, Door
 from shared.http.fields import Form
 from shared.http.openapi import COMMAND, QUERY, Answer
@@ -24,7 +32,6 @@ LARGEST_LOGIN_BODY = 1024
 OPAQUE = r"^[\x21-\x7e]{1,100}$"
 SUBJECT, SESSION_ID = "profile:profile-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f", "session-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"
 EXAMPLE_SECRET = "p0ZkGq4c7xJm1Yt8Hn3Vb6Lw9Rs2Df5Ka0Ue4Oi7QyE"  # noqa: S105 (an example for the documentation)
-INTERNAL = {"x-internal": True}
 
 
 class LoginCodeForm(Form):
@@ -115,29 +122,37 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     """The operations of auth."""
     api = APIRouter(tags=["login"], route_class=LoginRoute)
 
-    @api.post("/login/codes", status_code=202, operation_id="requestLoginCode", responses=LOGIN, openapi_extra=INTERNAL)
+    @api.post(
+        "/login/codes",
+        status_code=202,
+        operation_id="requestLoginCode",
+        **asks(REQUEST_LOGIN_CODE, internal=True),
+        responses=LOGIN,
+    )
     async def request_code(form: LoginCodeForm, request: Request) -> CodeAskedFor:
         """Mail a login code to whoever has this address (L1, L2)."""
         asked = await use.request_code(form.email, request.state.request_id)
         return CodeAskedFor(challenge=asked.challenge, expires_in=asked.expires_in)
 
-    @api.post("/login/sessions", status_code=201, operation_id="logIn", responses=LOGIN, openapi_extra=INTERNAL)
+    @api.post("/login/sessions", status_code=201, operation_id="logIn", **asks(LOG_IN, internal=True), responses=LOGIN)
     async def log_in(form: LoginForm, request: Request) -> LoggedIn:
         """Start a session with the code that was mailed (L1, L4)."""
         session = await use.log_in(form.challenge, form.code, request.state.request_id)
         return LoggedIn.model_validate(session, from_attributes=True)
 
-    @api.post("/tokens", operation_id="exchangeSession", responses=LOGIN, openapi_extra=INTERNAL)
+    @api.post("/tokens", operation_id="exchangeSession", **asks(EXCHANGE_SESSION, internal=True), responses=LOGIN)
     async def exchange(form: TokenForm) -> AccessToken:
         """Exchange a session for a short-lived token for one service."""
         return AccessToken.model_validate(await use.exchange(form.session, form.audience), from_attributes=True)
 
-    @api.get("/login/sessions/current", operation_id="getOwnSession", responses=QUERY)
+    @api.get("/login/sessions/current", operation_id="getOwnSession", **asks(READ_OWN_SESSION), responses=QUERY)
     async def current(caller: Annotated[Caller, Depends(door.caller)]) -> OwnSession:
         """See who is logged in."""
         return OwnSession(**await use.who_am_i(caller.session))
 
-    @api.delete("/login/sessions/current", operation_id="logOut", responses=COMMAND, response_model=Ended)
+    @api.delete(
+        "/login/sessions/current", operation_id="logOut", **asks(LOG_OUT), responses=COMMAND, response_model=Ended
+    )
     async def log_out(command: Annotated[Command, Depends(door.command)]) -> Response:
         """Log out: the session is over at once."""
         return await command.run(lambda cause: use.log_out(command.caller.session, cause))

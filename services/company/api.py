@@ -9,6 +9,18 @@ from starlette.responses import Response
 from services.company.domain.company import ContactDetails
 from services.company.use_cases import NewCompany, Person, UseCases
 from services.company.views import accounts, companies
+from services.profiles.policy import (
+    CHANGE_COMPANY,
+    CREATE_SUB_ACCOUNT,
+    LIST_ACCOUNTS,
+    LIST_COMPANIES,
+    OPEN_FRAMEWORK_AGREEMENT,
+    READ_ACCOUNT,
+    READ_COMPANY,
+    REGISTER_COMPANY,
+    RENAME_ACCOUNT,
+    asks,
+)
 from shared.http.door import Caller, Command, Door
 from shared.http.fields import Form, Line, identifier_in_path
 from shared.http.openapi import COMMAND, QUERY, Answer
@@ -166,7 +178,12 @@ def routes(use: UseCases, door: Door) -> APIRouter:
 
 def _companies(api: APIRouter, use: UseCases, door: Door) -> None:
     @api.post(
-        "/companies", status_code=201, operation_id="registerCompany", responses=COMMAND, response_model=Registered
+        "/companies",
+        status_code=201,
+        operation_id="registerCompany",
+        **asks(REGISTER_COMPANY),
+        responses=COMMAND,
+        response_model=Registered,
     )
     async def register(form: NewCompanyForm, command: Annotated[Command, Depends(door.command)]) -> Response:
         """Register a company with its first account and its first account administrator; customer service only (C6)."""
@@ -180,14 +197,14 @@ def _companies(api: APIRouter, use: UseCases, door: Door) -> None:
         )
         return await command.run(lambda cause: use.register_company(new, cause), status=201)
 
-    @api.get("/companies", operation_id="listCompanies", responses=QUERY)
+    @api.get("/companies", operation_id="listCompanies", **asks(LIST_COMPANIES), responses=QUERY)
     async def listed(caller: Annotated[Caller, Depends(door.caller)], after: After = "") -> CompaniesPage:
         """List the companies within reach: those with an account that one administers (A13)."""
         found = await use.list_companies(caller.actor, after)
         more = found[-1]["company_id"] if len(found) == companies.PAGE else None
         return CompaniesPage(items=[Company(**row) for row in found], next=more)
 
-    @api.get("/companies/{company_id}", operation_id="getCompany", responses=QUERY)
+    @api.get("/companies/{company_id}", operation_id="getCompany", **asks(READ_COMPANY), responses=QUERY)
     async def company(company_id: CompanyId, caller: Annotated[Caller, Depends(door.caller)]) -> CompanyDetails:
         """See one company within reach, with its accounts within reach (A5, A13)."""
         return CompanyDetails(**await use.see_company(company_id, caller.actor))
@@ -195,6 +212,7 @@ def _companies(api: APIRouter, use: UseCases, door: Door) -> None:
     @api.put(
         "/companies/{company_id}/contact-details",
         operation_id="changeContactDetails",
+        **asks(CHANGE_COMPANY),
         responses=COMMAND,
         response_model=CompanyChanged,
     )
@@ -208,6 +226,7 @@ def _companies(api: APIRouter, use: UseCases, door: Door) -> None:
         "/companies/{company_id}/framework-agreement",
         status_code=201,
         operation_id="openFrameworkAgreement",
+        **asks(OPEN_FRAMEWORK_AGREEMENT),
         responses=COMMAND,
         response_model=AgreementOpened,
     )
@@ -220,7 +239,7 @@ def _companies(api: APIRouter, use: UseCases, door: Door) -> None:
 
 
 def _accounts(api: APIRouter, use: UseCases, door: Door) -> None:
-    @api.get("/accounts", operation_id="listAccounts", responses=QUERY)
+    @api.get("/accounts", operation_id="listAccounts", **asks(LIST_ACCOUNTS), responses=QUERY)
     async def listed(
         caller: Annotated[Caller, Depends(door.caller)], company_id: OfCompany = None, after: After = ""
     ) -> AccountsPage:
@@ -229,13 +248,17 @@ def _accounts(api: APIRouter, use: UseCases, door: Door) -> None:
         more = found[-1]["account_id"] if len(found) == accounts.PAGE else None
         return AccountsPage(items=[Account(**row) for row in found], next=more)
 
-    @api.get("/accounts/{account_id}", operation_id="getAccount", responses=QUERY)
+    @api.get("/accounts/{account_id}", operation_id="getAccount", **asks(READ_ACCOUNT), responses=QUERY)
     async def account(account_id: AccountId, caller: Annotated[Caller, Depends(door.caller)]) -> Account:
         """See one account within reach (A5, A13)."""
         return Account(**await use.see_account(account_id, caller.actor))
 
     @api.put(
-        "/accounts/{account_id}/name", operation_id="renameAccount", responses=COMMAND, response_model=AccountChanged
+        "/accounts/{account_id}/name",
+        operation_id="renameAccount",
+        **asks(RENAME_ACCOUNT),
+        responses=COMMAND,
+        response_model=AccountChanged,
     )
     async def rename(
         account_id: AccountId, form: NameForm, command: Annotated[Command, Depends(door.command)]
@@ -247,6 +270,7 @@ def _accounts(api: APIRouter, use: UseCases, door: Door) -> None:
         "/agreements/{agreement_id}/accounts",
         status_code=201,
         operation_id="createSubAccount",
+        **asks(CREATE_SUB_ACCOUNT),
         responses=COMMAND,
         response_model=AccountCreated,
     )

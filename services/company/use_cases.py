@@ -1,6 +1,6 @@
 """What people may do with companies: may they ask → decide → append.
 
-C1, C6, A4, A5: who may register, open, create and change is asked of the one policy (`services.profiles.access`),
+C1, C6, A4, A5: who may register, open, create and change is asked of the one policy (`services.profiles.policy`),
 within reach only. What is missing answers like what is out of reach, to everybody (A13).
 """
 
@@ -14,8 +14,9 @@ from services.company.domain.company import Company, ContactDetails, Payment, ev
 from services.company.events import CompanyEvent
 from services.company.views import accounts, companies
 from services.company.views.customer_numbers import CustomerNumberTaken, next_number
-from services.profiles import access
-from services.profiles.access import Access, Operation
+from services.profiles import policy
+from services.profiles.access import Access
+from services.profiles.policy import Operation
 from shared.actor import Actor
 from shared.cause import Cause, Written
 from shared.database import Database, Row
@@ -63,7 +64,7 @@ class UseCases:
 
         Raises NotPermitted, CvrAlreadyRegistered, CvrMalformed, EmailMalformed, TextMalformed, LooksLikeACardNumber.
         """
-        permit = await self._access.require(cause.actor, access.REGISTER_COMPANY)
+        permit = await self._access.require(cause.actor, policy.REGISTER_COMPANY)
         company_id, account_id = new_id("company"), new_id("account")
         decide = partial(
             rules.register_company,
@@ -86,7 +87,7 @@ class UseCases:
 
         Raises NotFound, NotPermitted, FrameworkAgreementExists, EmailMalformed, TextMalformed, LooksLikeACardNumber.
         """
-        cause = await self._permitted(access.OPEN_FRAMEWORK_AGREEMENT, company_id, cause)
+        cause = await self._permitted(policy.OPEN_FRAMEWORK_AGREEMENT, company_id, cause)
         agreement_id, account_id = new_id("agreement"), new_id("account")
         decide = partial(
             rules.open_framework_agreement,
@@ -109,7 +110,7 @@ class UseCases:
         company_id = await companies.with_agreement(self._database, agreement_id)
         if company_id is None:
             raise NotFound
-        cause = await self._permitted(access.CREATE_SUB_ACCOUNT, agreement_id, cause)
+        cause = await self._permitted(policy.CREATE_SUB_ACCOUNT, agreement_id, cause)
         account_id = new_id("account")
         decide = partial(rules.create_sub_account, agreement_id=agreement_id, account_id=account_id, name=name)
         return await self._numbered(company_id, decide, cause, account_id=account_id)
@@ -121,7 +122,7 @@ class UseCases:
         """
         if await companies.one(self._database, company_id) is None:
             raise NotFound
-        cause = await self._permitted(access.CHANGE_COMPANY, company_id, cause)
+        cause = await self._permitted(policy.CHANGE_COMPANY, company_id, cause)
         decide = partial(rules.change_contact_details, **asdict(contact))
         return await self._streams.change(COMPANIES, company_id, decide, cause.answering(company_id=company_id))
 
@@ -130,7 +131,7 @@ class UseCases:
         account = await accounts.one(self._database, account_id)
         if account is None:
             raise NotFound
-        cause = await self._permitted(access.RENAME_ACCOUNT, account_id, cause)
+        cause = await self._permitted(policy.RENAME_ACCOUNT, account_id, cause)
         decide = partial(rules.rename_account, account_id=account_id, name=name)
         return await self._streams.change(
             COMPANIES, account["company_id"], decide, cause.answering(account_id=account_id)
@@ -144,7 +145,7 @@ class UseCases:
 
     async def see_company(self, company_id: str, actor: Actor) -> Row:
         """A company with the first page of its accounts in reach. Raises NotFound, NotPermitted."""
-        await self._access.require(actor, access.READ_COMPANY, company_id)
+        await self._access.require(actor, policy.READ_COMPANY, company_id)
         company = await companies.one(self._database, company_id)
         if company is None:
             raise NotFound
@@ -157,7 +158,7 @@ class UseCases:
 
     async def see_account(self, account_id: str, actor: Actor) -> Row:
         """One account. Raises NotFound, NotPermitted."""
-        await self._access.require(actor, access.READ_ACCOUNT, account_id)
+        await self._access.require(actor, policy.READ_ACCOUNT, account_id)
         account = await accounts.one(self._database, account_id)
         if account is None:
             raise NotFound

@@ -61,7 +61,7 @@ def login(auth: Service, *, codes: Buckets, tries: Buckets, trusted_hops: int) -
         operation_id="requestLoginCode",
         responses=LOGIN,
         response_model=CodeOnItsWay,
-        openapi_extra={"security": []},
+        openapi_extra={"security": [], "x-operations": ["login.request-code"]},
     )
     async def request_code(form: LoginCodeForm, request: Request) -> Response:
         """Have a login code mailed (L1); the answer is the same whether the address is known or not (L2)."""
@@ -80,7 +80,7 @@ def login(auth: Service, *, codes: Buckets, tries: Buckets, trusted_hops: int) -
         operation_id="logIn",
         responses=WITH_CHALLENGE,
         response_model=LoggedIn,
-        openapi_extra={"security": [{"challenge": []}]},
+        openapi_extra={"security": [{"challenge": []}], "x-operations": ["login.log-in"]},
     )
     async def log_in(form: LoginForm, request: Request) -> Response:
         """Log in with the mailed code, in the browser that asked for it (L1, L4)."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.http.denied import ROWS
+
 PREFIX = "/api/v1"
 SERVICES = ("auth", "company", "products", "profiles", "audit")
 FOLDER = Path(__file__).parents[2] / "deploy" / "contracts" / "openapi"
@@ -35,6 +37,8 @@ class Operation:
     id: str
     queries: frozenset[str]
     """The names of its query parameters."""
+    rows: tuple[str, ...] = ()
+    """The rows of the policy that it is decided by; without one, nobody may ask for it."""
 
 
 def load(folder: Path = FOLDER) -> dict[str, Document]:
@@ -63,7 +67,8 @@ def operations(documents: Mapping[str, Document]) -> list[Operation]:
     for service, document in documents.items():
         for template, method, description in described(document):
             queries = frozenset(p["name"] for p in description.get("parameters", ()) if p["in"] == "query")
-            operation = Operation(service, method.upper(), template, description["operationId"], queries)
+            rows = tuple(description.get(ROWS, ()))
+            operation = Operation(service, method.upper(), template, description["operationId"], queries, rows)
             known = found.setdefault((operation.method, _shape(template)), operation)
             if known is not operation:
                 raise ContractClash(f"{operation.method} {template}: {known.service} and {service} both offer it")

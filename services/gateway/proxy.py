@@ -30,6 +30,7 @@ from services.gateway.limits import Buckets
 from services.gateway.refusing import Malformed, NotOverHttp, TooSlow, UnknownParameter
 from services.gateway.routing import Found, Routes
 from shared.errors import Refusal
+from shared.http.denied import NoRow
 from shared.http.problems import problem
 
 BODY_SECONDS: Final = 10.0
@@ -84,6 +85,8 @@ class Proxy:
     async def _forward(
         self, operation: Operation, found: Found, scope: Scope, headers: Headers, receive: Receive
     ) -> tuple[Answer, Sequence[tuple[bytes, bytes]]]:
+        if not operation.rows:
+            raise NoRow
         session, request_id = session_of(headers), scope["state"]["request_id"]
         passed_on = {name: value for name in PASSED_ON if (value := only(headers, name)) is not None}
         path = found.path_of(operation) + _query(operation, scope["query_string"])

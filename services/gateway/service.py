@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -20,6 +20,7 @@ from services.gateway.public import public
 from services.gateway.refusing import NotOverHttp
 from services.gateway.routing import Routes
 from shared.http import problems
+from shared.http.denied import must_name_its_rows
 from shared.http.edge import Edge
 
 NAME = "gateway"
@@ -99,7 +100,8 @@ def _include(
             codes=Buckets(per_second=codes / 60, burst=codes),
             tries=Buckets(per_second=tries / 60, burst=tries),
             trusted_hops=settings.trusted_proxies,
-        )
+        ),
+        dependencies=[Depends(must_name_its_rows)],
     )
     whole = public(documents, app.openapi())
     setattr(app, "openapi", lambda: whole)  # noqa: B010 (what FastAPI documents for another description)

@@ -12,6 +12,17 @@ from services.products.events import ProductKind
 from services.products.use_cases import ETicket, UseCases
 from services.products.views import products
 from services.products.views.products import Wanted
+from services.profiles.policy import (
+    ACTIVATE_BIZZ,
+    CHANGE_REFERENCE,
+    CLOSE_PRODUCT,
+    DESCRIBE_VEHICLE,
+    DISPATCH_BIZZ,
+    LIST_PRODUCTS,
+    ORDER_PRODUCT,
+    READ_PRODUCT,
+    asks,
+)
 from shared.cause import Cause, Written
 from shared.http.door import Caller, Command, Door
 from shared.http.fields import Form, Line, identifier_in_path
@@ -182,6 +193,7 @@ def _ordering_and_questions(api: APIRouter, use: UseCases, door: Door) -> None:
         "/accounts/{account_id}/products",
         status_code=201,
         operation_id="orderProduct",
+        **asks(ORDER_PRODUCT),
         responses=COMMAND,
         response_model=Ordered,
     )
@@ -191,7 +203,7 @@ def _ordering_and_questions(api: APIRouter, use: UseCases, door: Door) -> None:
         """Order a bizz, a number plate payment or an eTicket on an account (A5, P1, P2, P3)."""
         return await command.run(lambda cause: _order(use, account_id, form, cause), status=201)
 
-    @api.get("/products", operation_id="listProducts", responses=QUERY)
+    @api.get("/products", operation_id="listProducts", **asks(LIST_PRODUCTS), responses=QUERY)
     async def listed(
         caller: Annotated[Caller, Depends(door.caller)],
         account_id: OfAccount = None,
@@ -204,7 +216,7 @@ def _ordering_and_questions(api: APIRouter, use: UseCases, door: Door) -> None:
         more = found[-1]["product_id"] if len(found) == products.PAGE else None
         return ProductsPage(items=[Product(**row) for row in found], next=more)
 
-    @api.get("/products/{product_id}", operation_id="getProduct", responses=QUERY)
+    @api.get("/products/{product_id}", operation_id="getProduct", **asks(READ_PRODUCT), responses=QUERY)
     async def product(product_id: ProductId, caller: Annotated[Caller, Depends(door.caller)]) -> Product:
         """See one product within reach (A6, A13)."""
         return Product(**await use.see(product_id, caller.actor))
@@ -224,7 +236,11 @@ async def _order(
 
 def _changes(api: APIRouter, use: UseCases, door: Door) -> None:
     @api.put(
-        "/products/{product_id}/reference", operation_id="changeReference", responses=COMMAND, response_model=Changed
+        "/products/{product_id}/reference",
+        operation_id="changeReference",
+        **asks(CHANGE_REFERENCE),
+        responses=COMMAND,
+        response_model=Changed,
     )
     async def refer(
         product_id: ProductId, form: ReferenceForm, command: Annotated[Command, Depends(door.command)]
@@ -233,7 +249,11 @@ def _changes(api: APIRouter, use: UseCases, door: Door) -> None:
         return await command.run(lambda cause: use.change_reference(product_id, form.reference, cause))
 
     @api.put(
-        "/products/{product_id}/vehicle", operation_id="describeVehicle", responses=COMMAND, response_model=Changed
+        "/products/{product_id}/vehicle",
+        operation_id="describeVehicle",
+        **asks(DESCRIBE_VEHICLE),
+        responses=COMMAND,
+        response_model=Changed,
     )
     async def describe(
         product_id: ProductId, form: VehicleForm, command: Annotated[Command, Depends(door.command)]
@@ -242,21 +262,39 @@ def _changes(api: APIRouter, use: UseCases, door: Door) -> None:
         vehicle = Vehicle(form.make, form.model, form.vehicle_type, form.plate)
         return await command.run(lambda cause: use.describe_vehicle(product_id, vehicle, cause))
 
-    @api.post("/products/{product_id}/close", operation_id="closeProduct", responses=COMMAND, response_model=Changed)
+    @api.post(
+        "/products/{product_id}/close",
+        operation_id="closeProduct",
+        **asks(CLOSE_PRODUCT),
+        responses=COMMAND,
+        response_model=Changed,
+    )
     async def close(
         product_id: ProductId, form: Confirmation, command: Annotated[Command, Depends(door.command)]
     ) -> Response:
         """Close a product: at once here, at the partners within 24 hours; administrators only (P4)."""
         return await command.run(lambda cause: use.close_product(product_id, form.confirm, cause))
 
-    @api.post("/products/{product_id}/dispatch", operation_id="dispatchBizz", responses=COMMAND, response_model=Changed)
+    @api.post(
+        "/products/{product_id}/dispatch",
+        operation_id="dispatchBizz",
+        **asks(DISPATCH_BIZZ),
+        responses=COMMAND,
+        response_model=Changed,
+    )
     async def dispatch(
         product_id: ProductId, form: DeviceForm, command: Annotated[Command, Depends(door.command)]
     ) -> Response:
         """Send a bizz out with its device; customer service only (P1)."""
         return await command.run(lambda cause: use.dispatch_bizz(product_id, form.device_number, cause))
 
-    @api.post("/products/{product_id}/activate", operation_id="activateBizz", responses=COMMAND, response_model=Changed)
+    @api.post(
+        "/products/{product_id}/activate",
+        operation_id="activateBizz",
+        **asks(ACTIVATE_BIZZ),
+        responses=COMMAND,
+        response_model=Changed,
+    )
     async def activate(product_id: ProductId, command: Annotated[Command, Depends(door.command)]) -> Response:
         """Take a dispatched bizz into use; customer service only (P1)."""
         return await command.run(lambda cause: use.activate_bizz(product_id, cause))

@@ -1,6 +1,6 @@
 """What people may do with products: may they ask → decide → append.
 
-A5, A6, P1: who may order, change, close, dispatch and activate is asked of the one policy (`services.profiles.access`),
+A5, A6, P1: who may order, change, close, dispatch and activate is asked of the one policy (`services.profiles.policy`),
 within reach only. What is missing answers like what is out of reach, to everybody (A13).
 """
 
@@ -16,8 +16,9 @@ from services.products.events import ProductEvent
 from services.products.views import products
 from services.products.views.account_payment import payment_of
 from services.products.views.products import Wanted
-from services.profiles import access
-from services.profiles.access import Access, Operation
+from services.profiles import policy
+from services.profiles.access import Access
+from services.profiles.policy import Operation
 from shared.actor import Actor
 from shared.cause import Cause, Written
 from shared.clock import Clock
@@ -90,7 +91,7 @@ class UseCases:
         Raises NotFound, NotPermitted, ProductIsClosed, TextMalformed, LooksLikeACardNumber.
         """
         decide = partial(rules.change_reference, reference=reference)
-        return await self._change(access.CHANGE_REFERENCE, product_id, decide, cause)
+        return await self._change(policy.CHANGE_REFERENCE, product_id, decide, cause)
 
     async def describe_vehicle(self, product_id: str, vehicle: Vehicle, cause: Cause) -> Written:
         """Bring the vehicle information up to date (A6, A7).
@@ -99,12 +100,12 @@ class UseCases:
         TextMalformed, LooksLikeACardNumber.
         """
         decide = partial(rules.describe_vehicle, **asdict(vehicle))
-        return await self._change(access.DESCRIBE_VEHICLE, product_id, decide, cause)
+        return await self._change(policy.DESCRIBE_VEHICLE, product_id, decide, cause)
 
     async def close_product(self, product_id: str, confirmed: bool, cause: Cause) -> Written:
         """Close a product; its plate is free again (P2, P4). Raises NotFound, NotPermitted, ClosingNotConfirmed."""
         decide = partial(rules.close_product, confirmed=confirmed, now=self._clock())
-        return await self._change(access.CLOSE_PRODUCT, product_id, decide, cause)
+        return await self._change(policy.CLOSE_PRODUCT, product_id, decide, cause)
 
     async def dispatch_bizz(self, product_id: str, device_number: str, cause: Cause) -> Written:
         """Send a bizz out with its device (P1).
@@ -113,11 +114,11 @@ class UseCases:
         ProductIsClosed.
         """
         decide = partial(rules.dispatch_bizz, device_number=device_number)
-        return await self._change(access.DISPATCH_BIZZ, product_id, decide, cause)
+        return await self._change(policy.DISPATCH_BIZZ, product_id, decide, cause)
 
     async def activate_bizz(self, product_id: str, cause: Cause) -> Written:
         """Take a bizz into use (P1). Raises NotFound, NotPermitted, BizzNotDispatched, NotABizz, ProductIsClosed."""
-        return await self._change(access.ACTIVATE_BIZZ, product_id, rules.activate_bizz, cause)
+        return await self._change(policy.ACTIVATE_BIZZ, product_id, rules.activate_bizz, cause)
 
     # Questions --------------------------------------------------------------------------------------------------------
 
@@ -127,7 +128,7 @@ class UseCases:
 
     async def see(self, product_id: str, actor: Actor) -> Row:
         """One product in reach. Raises NotFound."""
-        await self._access.require(actor, access.READ_PRODUCT, product_id)
+        await self._access.require(actor, policy.READ_PRODUCT, product_id)
         return await self._known(product_id)
 
     # ------------------------------------------------------------------------------------------------------------------
@@ -137,7 +138,7 @@ class UseCases:
         account = await payment_of(self._database, account_id)
         if account is None:
             raise NotFound
-        permit = await self._access.require(cause.actor, access.ORDER_PRODUCT, account_id)
+        permit = await self._access.require(cause.actor, policy.ORDER_PRODUCT, account_id)
         return {**account, "account_id": account_id}, permit.covers(cause)
 
     async def _order(self, account: Row, decide: "_Decide", cause: Cause) -> Written:

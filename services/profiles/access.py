@@ -1,10 +1,7 @@
-"""Access: the one policy, as a table of operations and grants, and the question every service asks it.
+"""Access: the question that every service asks of the policy (`policy.py`), over its own copy of who reaches what.
 
 Part of profiles' published language: services import it and never decide about access in any other way.
 
-A4   A main administrator may do everything on all accounts of the framework agreement.
-A5   An account administrator may, on the accounts that they administer and no others, do what the table says.
-A6   Product access reaches one single product; it sees that product and keeps its vehicle information up to date.
 A13  A thing out of reach answers like one that does not exist; an action out of reach on a visible thing answers 403
      with the rule and who could do it.
 A14  The grant that a command acts under is checked again in the commit.
@@ -12,66 +9,16 @@ A14  The grant that a command acts under is checked again in the commit.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, LiteralString
+from typing import LiteralString
 
-from services.profiles.reach import ACCOUNT, MAIN, PRODUCT, must_hold
+from services.profiles.policy import ACCOUNT, MAIN, PRODUCT, STAFF, WHO, Operation, Where
+from services.profiles.reach import must_hold
 from shared.actor import Actor
 from shared.cause import Cause
 from shared.database import Database
 from shared.errors import Forbidden, NotFound
 
-STAFF = "customer-service"
-"""The operator's own people: not a profile type, so not a grant, but what the table may name."""
-
 PROFILE_ACTOR, STAFF_ACTOR, SYSTEM_ACTOR = "profile", "staff", "system"
-
-Where = Literal["company", "agreement", "account", "product", "anywhere"]
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One row of the policy: what is done, on what kind of thing, by whom, and the rule that says so."""
-
-    name: str
-    on: Where
-    may: tuple[str, ...]
-    rule: str
-
-
-_ADMINISTRATORS = (MAIN, ACCOUNT)
-_ADMINISTRATORS_AND_STAFF = (MAIN, ACCOUNT, STAFF)
-_EVERYBODY = (MAIN, ACCOUNT, PRODUCT, STAFF)
-
-REGISTER_COMPANY = Operation("company.register", "anywhere", (STAFF,), "C6")
-OPEN_FRAMEWORK_AGREEMENT = Operation("company.open-framework-agreement", "company", (STAFF,), "C6")
-READ_COMPANY = Operation("company.read", "company", _ADMINISTRATORS_AND_STAFF, "A5")
-CHANGE_COMPANY = Operation("company.change-contact-details", "company", _ADMINISTRATORS, "C1")
-CREATE_SUB_ACCOUNT = Operation("company.create-sub-account", "agreement", (MAIN, STAFF), "C5")
-READ_ACCOUNT = Operation("account.read", "account", _ADMINISTRATORS_AND_STAFF, "A5")
-RENAME_ACCOUNT = Operation("account.rename", "account", _ADMINISTRATORS, "C1")
-
-ORDER_PRODUCT = Operation("product.order", "account", _ADMINISTRATORS, "A5")
-READ_PRODUCT = Operation("product.read", "product", _EVERYBODY, "A6")
-CHANGE_REFERENCE = Operation("product.change-reference", "product", _ADMINISTRATORS, "A5")
-DESCRIBE_VEHICLE = Operation("product.describe-vehicle", "product", (MAIN, ACCOUNT, PRODUCT), "A6")
-CLOSE_PRODUCT = Operation("product.close", "product", _ADMINISTRATORS, "A5")
-DISPATCH_BIZZ = Operation("product.dispatch", "product", (STAFF,), "P1")
-ACTIVATE_BIZZ = Operation("product.activate", "product", (STAFF,), "P1")
-
-GRANT_MAIN_ADMINISTRATOR = Operation("profile.grant-main-administrator", "agreement", (MAIN, STAFF), "A4")
-REVOKE_MAIN_ADMINISTRATOR = Operation("profile.revoke-main-administrator", "agreement", (MAIN, STAFF), "A4")
-GRANT_ACCOUNT_ADMINISTRATOR = Operation(
-    "profile.grant-account-administrator", "account", _ADMINISTRATORS_AND_STAFF, "A10"
-)
-REVOKE_ACCOUNT_ADMINISTRATOR = Operation(
-    "profile.revoke-account-administrator", "account", _ADMINISTRATORS_AND_STAFF, "A5"
-)
-GRANT_PRODUCT_ACCESS = Operation("profile.grant-product-access", "product", _ADMINISTRATORS_AND_STAFF, "A10")
-REVOKE_PRODUCT_ACCESS = Operation("profile.revoke-product-access", "product", _ADMINISTRATORS_AND_STAFF, "A5")
-
-READ_HISTORY = Operation("history.read", "anywhere", _ADMINISTRATORS_AND_STAFF, "H3")
-
-POLICY: tuple[Operation, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Operation))
 
 
 class NotPermitted(Forbidden):
@@ -80,7 +27,7 @@ class NotPermitted(Forbidden):
     code = "not-permitted"
 
     def __init__(self, operation: Operation, rule: str) -> None:
-        could = " or ".join(kind.replace("-", " ") for kind in operation.may)
+        could = " or ".join(WHO[kind] for kind in operation.may)
         super().__init__(f"This is not within your rights; {could} could do it.", who_could=could)
         self.rule = rule
 

@@ -6,6 +6,23 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from starlette.responses import Response
 
+from services.profiles.policy import (
+    CANCEL_ONESELF,
+    CANCEL_PROFILE,
+    CHANGE_ONESELF,
+    GRANT_ACCOUNT_ADMINISTRATOR,
+    GRANT_MAIN_ADMINISTRATOR,
+    GRANT_PRODUCT_ACCESS,
+    LIST_PEOPLE,
+    POLICY,
+    READ_ONESELF,
+    READ_PERSON,
+    READ_POLICY,
+    REVOKE_ACCOUNT_ADMINISTRATOR,
+    REVOKE_MAIN_ADMINISTRATOR,
+    REVOKE_PRODUCT_ACCESS,
+    asks,
+)
 from services.profiles.use_cases import Grant, GrantKind, UseCases
 from services.profiles.views.people import PAGE
 from shared.http.door import Caller, Command, Door
@@ -74,17 +91,40 @@ class PeoplePage(Answer):
     next: str | None
 
 
+class PolicyRow(Answer):
+    """One row of the policy: what is done, on what kind of thing, by whom, by which rule."""
+
+    operation: str = Field(examples=["product.close"])
+    says: str = Field(examples=["close a product"])
+    on: str = Field(examples=["product"])
+    may: list[str] = Field(examples=[["main-administrator", "account-administrator"]])
+    rule: str = Field(examples=["A5"])
+
+
+class Policy(Answer):
+    """Who may do what: the table that every service decides by."""
+
+    items: list[PolicyRow]
+
+
 def routes(use: UseCases, door: Door) -> APIRouter:
     """The operations of profiles."""
     api = APIRouter(tags=["profiles"])
 
-    @api.post("/profiles", status_code=201, operation_id="createProfile", responses=COMMAND, response_model=Changed)
+    @api.post(
+        "/profiles",
+        status_code=201,
+        operation_id="createProfile",
+        **asks(GRANT_MAIN_ADMINISTRATOR, GRANT_ACCOUNT_ADMINISTRATOR, GRANT_PRODUCT_ACCESS),
+        responses=COMMAND,
+        response_model=Changed,
+    )
     async def create(form: NewProfile, command: Annotated[Command, Depends(door.command)]) -> Response:
         """Create a login with grants, or add the grants to the login that the address has already (A9, A10)."""
         grants = [Grant(grant.kind, grant.id) for grant in form.grants]
         return await command.run(lambda cause: use.create_profile(form.email, form.name, grants, cause), status=201)
 
-    @api.get("/profiles", operation_id="listProfiles", responses=QUERY)
+    @api.get("/profiles", operation_id="listProfiles", **asks(LIST_PEOPLE), responses=QUERY)
     async def people(
         caller: Annotated[Caller, Depends(door.caller)],
         after: Annotated[
@@ -95,7 +135,7 @@ def routes(use: UseCases, door: Door) -> APIRouter:
         found = await use.list_people(caller.actor, after)
         return PeoplePage(items=[Person(**row) for row in found], next=_next(found))
 
-    @api.get("/profiles/me", operation_id="getOwnProfile", responses=QUERY)
+    @api.get("/profiles/me", operation_id="getOwnProfile", **asks(READ_ONESELF), responses=QUERY)
     async def me(caller: Annotated[Caller, Depends(door.caller)]) -> Person:
         """See one's own profile (A15)."""
         return Person(**await use.myself(caller.actor))
@@ -103,6 +143,7 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     @api.put(
         "/profiles/me/contact-details",
         operation_id="changeOwnContactDetails",
+        **asks(CHANGE_ONESELF),
         responses=COMMAND,
         response_model=Changed,
     )
@@ -110,31 +151,57 @@ def routes(use: UseCases, door: Door) -> APIRouter:
         """Change one's own name and telephone number (A15)."""
         return await command.run(lambda cause: use.change_own_contact_details(form.name, form.phone, cause))
 
-    @api.get("/profiles/{profile_id}", operation_id="getProfile", responses=QUERY)
+    @api.get("/profiles/{profile_id}", operation_id="getProfile", **asks(READ_PERSON), responses=QUERY)
     async def person(profile_id: ProfileId, caller: Annotated[Caller, Depends(door.caller)]) -> Person:
         """See one person within reach (A13)."""
         return Person(**await use.see(profile_id, caller.actor))
 
-    @api.post("/profiles/{profile_id}/grants", operation_id="grant", responses=COMMAND, response_model=Changed)
+    @api.post(
+        "/profiles/{profile_id}/grants",
+        operation_id="grant",
+        **asks(GRANT_MAIN_ADMINISTRATOR, GRANT_ACCOUNT_ADMINISTRATOR, GRANT_PRODUCT_ACCESS),
+        responses=COMMAND,
+        response_model=Changed,
+    )
     async def grant(
         profile_id: ProfileId, form: GrantForm, command: Annotated[Command, Depends(door.command)]
     ) -> Response:
         """Grant one more thing to a person within reach (A4, A5, A8)."""
         return await command.run(lambda cause: use.grant(profile_id, Grant(form.kind, form.id), cause))
 
-    @api.post("/profiles/{profile_id}/revoke", operation_id="revoke", responses=COMMAND, response_model=Changed)
+    @api.post(
+        "/profiles/{profile_id}/revoke",
+        operation_id="revoke",
+        **asks(REVOKE_MAIN_ADMINISTRATOR, REVOKE_ACCOUNT_ADMINISTRATOR, REVOKE_PRODUCT_ACCESS),
+        responses=COMMAND,
+        response_model=Changed,
+    )
     async def revoke(
         profile_id: ProfileId, form: GrantForm, command: Annotated[Command, Depends(door.command)]
     ) -> Response:
         """End one grant of a person within reach (A4, A5, A12)."""
         return await command.run(lambda cause: use.revoke(profile_id, Grant(form.kind, form.id), cause))
 
-    @api.post("/profiles/{profile_id}/cancel", operation_id="cancelProfile", responses=COMMAND, response_model=Changed)
+    @api.post(
+        "/profiles/{profile_id}/cancel",
+        operation_id="cancelProfile",
+        **asks(CANCEL_PROFILE, CANCEL_ONESELF),
+        responses=COMMAND,
+        response_model=Changed,
+    )
     async def cancel(
         profile_id: ProfileId, form: Confirmation, command: Annotated[Command, Depends(door.command)]
     ) -> Response:
         """Cancel a login, one's own or one within reach: every grant and every session ends (A11, A12)."""
         return await command.run(lambda cause: use.cancel(profile_id, form.confirm, cause))
+
+    @api.get("/access/policy", operation_id="readPolicy", responses=QUERY, **asks(READ_POLICY))
+    async def policy(_caller: Annotated[Caller, Depends(door.caller)]) -> Policy:
+        """Read who may do what: the one table that every service decides by (A4, A5, A6)."""
+        rows = [
+            PolicyRow(operation=row.name, says=row.says, on=row.on, may=list(row.may), rule=row.rule) for row in POLICY
+        ]
+        return Policy(items=rows)
 
     return api
 

@@ -19,13 +19,10 @@ from services.profiles.events import (
     ProductAccessRevoked,
     ProfileCancelled,
 )
+from services.profiles.policy import ACCOUNT, MAIN, PRODUCT
 from shared.envelope import Recorded
 from shared.errors import Forbidden, Refusal
 from shared.eventstore.statement import Statement
-
-MAIN = "main-administrator"
-ACCOUNT = "account-administrator"
-PRODUCT = "product-access"
 
 STREAMS = ("profile", "company", "product", "staff")
 """The kinds of streams whose events change reach."""

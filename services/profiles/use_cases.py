@@ -1,18 +1,18 @@
 """What people may do with profiles: may they ask → decide → append.
 
-A4, A5, A10, A11: who may create, grant, revoke and cancel is asked of the one policy (`access.py`), within reach only.
+A4, A5, A10, A11: who may create, grant, revoke and cancel is asked of the one policy (`policy.py`), within reach only.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from services.profiles import access
-from services.profiles.access import Access, Operation
+from services.profiles import access, policy
+from services.profiles.access import Access
 from services.profiles.domain import profile as rules
 from services.profiles.domain.profile import Profile, evolve
 from services.profiles.events import ProfileEvent
-from services.profiles.reach import ACCOUNT, MAIN, PRODUCT
+from services.profiles.policy import ACCOUNT, MAIN, PRODUCT, Operation
 from services.profiles.views import people
 from services.profiles.views.last_administrator import administrators_stay
 from services.profiles.views.open_products import ProductIsClosed, must_be_open, where_is
@@ -212,14 +212,14 @@ class UseCases:
 _Decide = Callable[[Profile], Sequence[ProfileEvent]]
 
 _GRANTING: dict[str, Operation] = {
-    MAIN: access.GRANT_MAIN_ADMINISTRATOR,
-    ACCOUNT: access.GRANT_ACCOUNT_ADMINISTRATOR,
-    PRODUCT: access.GRANT_PRODUCT_ACCESS,
+    MAIN: policy.GRANT_MAIN_ADMINISTRATOR,
+    ACCOUNT: policy.GRANT_ACCOUNT_ADMINISTRATOR,
+    PRODUCT: policy.GRANT_PRODUCT_ACCESS,
 }
 _REVOKING: dict[str, Operation] = {
-    MAIN: access.REVOKE_MAIN_ADMINISTRATOR,
-    ACCOUNT: access.REVOKE_ACCOUNT_ADMINISTRATOR,
-    PRODUCT: access.REVOKE_PRODUCT_ACCESS,
+    MAIN: policy.REVOKE_MAIN_ADMINISTRATOR,
+    ACCOUNT: policy.REVOKE_ACCOUNT_ADMINISTRATOR,
+    PRODUCT: policy.REVOKE_PRODUCT_ACCESS,
 }
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from services.gateway.contract import SERVICES
 from services.gateway.service import Settings, build
+from shared.http.denied import ROWS
 from tests.gateway.servers import SESSION, Auth, Server, Upstream, serving
 
 BIZZ = "product-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"
@@ -21,6 +22,7 @@ def operation(name: str, *, body: bool = False, queries: tuple[str, ...] = (), i
     """The description of an operation as FastAPI writes it."""
     described: dict[str, Any] = {
         "operationId": name,
+        ROWS: [f"products.{name}"],
         "tags": ["products"],
         "parameters": [
             *({"name": query, "in": "query", "schema": {"type": "string"}} for query in queries),
@@ -61,6 +63,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
                 "post": operation("orderProduct", body=True),
             },
             "/products/mine": {"get": operation("listOwnProducts")},
+            "/products/forgotten": {"get": operation("forgotten") | {ROWS: []}},
             "/products/{product_id}": {"get": operation("getProduct"), "delete": operation("forgetProduct")},
             "/products/{product_id}/close": {"post": operation("closeProduct", body=True)},
             "/products/{product_id}/dispatch": {"post": operation("dispatch", body=True, internal=True)},

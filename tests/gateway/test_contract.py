@@ -45,7 +45,7 @@ def test_the_document_is_valid_and_has_every_operation_and_no_internal_one(descr
 
 
 def test_every_operation_of_the_contract_reaches_its_service(world: World) -> None:
-    for op in operations(DOCUMENTS):
+    for op in (op for op in operations(DOCUMENTS) if op.rows):
         path = PUBLIC + op.template.replace("{product_id}", BIZZ).replace("{entity_id}", BIZZ)
         answer = world.ask(op.method, path, {} if op.method == "POST" else None)
         assert answer.status_code == 200, op

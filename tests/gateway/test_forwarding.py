@@ -53,6 +53,12 @@ def test_s25_only_named_headers_are_passed_on(world: World) -> None:
     assert json.loads(asked.body) == {"kind": "bizz"}
 
 
+def test_z02_an_operation_without_a_row_in_the_policy_is_denied_and_never_passed_on(world: World) -> None:
+    answer = world.ask("GET", f"{PRODUCTS}/forgotten")
+    assert (answer.status_code, answer.json()["code"]) == (403, "not-permitted")
+    assert world.received() == 0
+
+
 def test_only_named_headers_are_passed_back(world: World) -> None:
     world.products.answer = lambda _: ok(
         {}, 201, seen=f"{BIZZ}@1", retry_after="3", x_internal="secret", server="service", set_cookie="a=b"

@@ -1,0 +1,141 @@
+"""The policy: who may do what, as one table that anybody can read. Every service decides by it and by nothing else.
+
+Part of profiles' published language. A row says what is done, on what kind of thing, by holders of which grant, and by
+which rule. A route of any service names its rows (`asks`); one that names none is denied, and fails the build.
+
+A4   A main administrator may do everything on all accounts of the framework agreement.
+A5   An account administrator may, on the accounts that they administer and no others, do what the table says.
+A6   Product access reaches one single product; it sees that product and keeps its vehicle information up to date.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from shared.http.denied import ROWS
+
+MAIN = "main-administrator"
+ACCOUNT = "account-administrator"
+PRODUCT = "product-access"
+STAFF = "customer-service"
+"""The operator's own people: not a profile type, so not a grant, but what the table may name."""
+ONESELF = "oneself"
+"""Whoever is logged in, about themselves."""
+ANYBODY = "anybody"
+"""Whoever comes, logged in or not."""
+
+WHO: Mapping[str, str] = {
+    MAIN: "main administrator",
+    ACCOUNT: "account administrator",
+    PRODUCT: "product access",
+    STAFF: "customer service",
+    ONESELF: "everybody, about themselves",
+    ANYBODY: "anybody, logged in or not",
+}
+"""The columns of the table, the strongest grant first, in words."""
+
+Where = Literal["company", "agreement", "account", "product", "person", "anywhere", "oneself"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One row of the policy."""
+
+    name: str
+    says: str
+    """What is done, in words."""
+    on: Where
+    """The kind of thing that it is done to; the grant has to reach it."""
+    may: tuple[str, ...]
+    rule: str
+
+
+_ADMINISTRATORS = (MAIN, ACCOUNT)
+_ADMINISTRATORS_AND_STAFF = (MAIN, ACCOUNT, STAFF)
+_EVERYBODY = (MAIN, ACCOUNT, PRODUCT, STAFF)
+
+REQUEST_LOGIN_CODE = Operation("login.request-code", "ask for a login code", "anywhere", (ANYBODY,), "L1")
+LOG_IN = Operation("login.log-in", "log in with a code", "anywhere", (ANYBODY,), "L1")
+EXCHANGE_SESSION = Operation("login.exchange-session", "use a session at a service", "oneself", (ONESELF,), "L3")
+READ_OWN_SESSION = Operation("login.read-own-session", "see who is logged in", "oneself", (ONESELF,), "L3")
+LOG_OUT = Operation("login.log-out", "log out", "oneself", (ONESELF,), "L3")
+
+REGISTER_COMPANY = Operation("company.register", "register a company", "anywhere", (STAFF,), "C6")
+OPEN_FRAMEWORK_AGREEMENT = Operation(
+    "company.open-framework-agreement", "open a framework agreement", "company", (STAFF,), "C6"
+)
+LIST_COMPANIES = Operation("company.list", "list companies within reach", "anywhere", _EVERYBODY, "A13")
+READ_COMPANY = Operation("company.read", "see a company", "company", _ADMINISTRATORS_AND_STAFF, "A5")
+CHANGE_COMPANY = Operation(
+    "company.change-contact-details", "change a company's contact details", "company", _ADMINISTRATORS, "C1"
+)
+CREATE_SUB_ACCOUNT = Operation("company.create-sub-account", "create a sub-account", "agreement", (MAIN, STAFF), "C5")
+LIST_ACCOUNTS = Operation("account.list", "list accounts within reach", "anywhere", _EVERYBODY, "A13")
+READ_ACCOUNT = Operation("account.read", "see an account", "account", _ADMINISTRATORS_AND_STAFF, "A5")
+RENAME_ACCOUNT = Operation("account.rename", "rename an account", "account", _ADMINISTRATORS, "C1")
+
+ORDER_PRODUCT = Operation("product.order", "order a product", "account", _ADMINISTRATORS, "A5")
+LIST_PRODUCTS = Operation("product.list", "list products within reach", "anywhere", _EVERYBODY, "A13")
+READ_PRODUCT = Operation("product.read", "see a product", "product", _EVERYBODY, "A6")
+CHANGE_REFERENCE = Operation(
+    "product.change-reference", "change a product's reference", "product", _ADMINISTRATORS, "A5"
+)
+DESCRIBE_VEHICLE = Operation(
+    "product.describe-vehicle", "keep vehicle information up to date", "product", (MAIN, ACCOUNT, PRODUCT), "A6"
+)
+CLOSE_PRODUCT = Operation("product.close", "close a product", "product", _ADMINISTRATORS, "A5")
+DISPATCH_BIZZ = Operation("product.dispatch", "dispatch a bizz", "product", (STAFF,), "P1")
+ACTIVATE_BIZZ = Operation("product.activate", "activate a bizz", "product", (STAFF,), "P1")
+
+GRANT_MAIN_ADMINISTRATOR = Operation(
+    "profile.grant-main-administrator", "grant main administrator", "agreement", (MAIN, STAFF), "A4"
+)
+REVOKE_MAIN_ADMINISTRATOR = Operation(
+    "profile.revoke-main-administrator", "revoke main administrator", "agreement", (MAIN, STAFF), "A4"
+)
+GRANT_ACCOUNT_ADMINISTRATOR = Operation(
+    "profile.grant-account-administrator", "grant account administrator", "account", _ADMINISTRATORS_AND_STAFF, "A10"
+)
+REVOKE_ACCOUNT_ADMINISTRATOR = Operation(
+    "profile.revoke-account-administrator", "revoke account administrator", "account", _ADMINISTRATORS_AND_STAFF, "A5"
+)
+GRANT_PRODUCT_ACCESS = Operation(
+    "profile.grant-product-access", "grant product access", "product", _ADMINISTRATORS_AND_STAFF, "A10"
+)
+REVOKE_PRODUCT_ACCESS = Operation(
+    "profile.revoke-product-access", "revoke product access", "product", _ADMINISTRATORS_AND_STAFF, "A5"
+)
+CANCEL_PROFILE = Operation(
+    "profile.cancel", "cancel a profile all of whose grants one may revoke", "person", _ADMINISTRATORS_AND_STAFF, "A11"
+)
+CANCEL_ONESELF = Operation("profile.cancel-oneself", "cancel one's own profile", "oneself", (ONESELF,), "A11")
+LIST_PEOPLE = Operation("profile.list", "list people within reach", "anywhere", _EVERYBODY, "A13")
+READ_PERSON = Operation("profile.read", "see a person", "person", _ADMINISTRATORS_AND_STAFF, "A5")
+READ_ONESELF = Operation("profile.read-oneself", "see one's own profile", "oneself", (ONESELF,), "A15")
+CHANGE_ONESELF = Operation(
+    "profile.change-own-contact-details", "change one's own contact details", "oneself", (ONESELF,), "A15"
+)
+READ_POLICY = Operation("access.read-policy", "read this table", "anywhere", _EVERYBODY, "A13")
+
+READ_HISTORY = Operation("history.read", "read the history", "anywhere", _ADMINISTRATORS_AND_STAFF, "H3")
+
+POLICY: tuple[Operation, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Operation))
+BY_NAME: Mapping[str, Operation] = {operation.name: operation for operation in POLICY}
+
+
+def asks(*operations: Operation, internal: bool = False) -> dict[str, Any]:
+    """What a route says of itself: the rows of the policy that it decides by; `internal` has no way in from outside."""
+    rows = {ROWS: [operation.name for operation in operations]}
+    return {"openapi_extra": {**rows, "x-internal": True} if internal else rows}
+
+
+def as_table() -> str:
+    """The whole policy as a Markdown table, for people."""
+    lines = [
+        f"| to | on | {' | '.join(WHO.values())} | rule |",
+        f"| --- | --- | {' | '.join('---' for _ in WHO)} | --- |",
+    ]
+    for row in POLICY:
+        marks = " | ".join("yes" if who in row.may else "" for who in WHO)
+        lines.append(f"| {row.says} (`{row.name}`) | {row.on} | {marks} | {row.rule} |")
+    return "\n".join(lines) + "\n"
