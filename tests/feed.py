@@ -27,6 +27,7 @@ from shared.events import Event
 from shared.ids import new_id, uuid7
 from shared.settings import KafkaSettings, ServiceSettings
 from shared.tokens import sign
+from tests.parts import owner_of
 
 SYSTEM = Actor("system", "tests")
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -37,7 +38,11 @@ SUSANNE = Actor("staff", "staff-" + "0" * 31 + "5")
 
 def settings_for(dsn: str) -> ServiceSettings:
     """Settings of a service whose broker cannot be reached: its store is real, nothing is published."""
-    return ServiceSettings(database_url=SecretStr(dsn), kafka=KafkaSettings(bootstrap_servers="127.0.0.1:9"))
+    return ServiceSettings(
+        database_url=SecretStr(dsn),
+        database_owner_url=SecretStr(owner_of(dsn)),
+        kafka=KafkaSettings(bootstrap_servers="127.0.0.1:9"),
+    )
 
 
 class Feed:

@@ -146,7 +146,7 @@ class UseCases:
     async def see_company(self, company_id: str, actor: Actor) -> Row:
         """A company with the first page of its accounts in reach. Raises NotFound, NotPermitted."""
         await self._access.require(actor, policy.READ_COMPANY, company_id)
-        company = await companies.one(self._database, company_id)
+        company = await companies.one(self._database.asked_by(actor), company_id)
         if company is None:
             raise NotFound
         return {**company, "accounts": await self.list_accounts(actor, company_id, "")}
@@ -159,7 +159,7 @@ class UseCases:
     async def see_account(self, account_id: str, actor: Actor) -> Row:
         """One account. Raises NotFound, NotPermitted."""
         await self._access.require(actor, policy.READ_ACCOUNT, account_id)
-        account = await accounts.one(self._database, account_id)
+        account = await accounts.one(self._database.asked_by(actor), account_id)
         if account is None:
             raise NotFound
         return account

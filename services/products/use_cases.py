@@ -129,7 +129,10 @@ class UseCases:
     async def see(self, product_id: str, actor: Actor) -> Row:
         """One product in reach. Raises NotFound."""
         await self._access.require(actor, policy.READ_PRODUCT, product_id)
-        return await self._known(product_id)
+        product = await products.one(self._database.asked_by(actor), product_id)
+        if product is None:
+            raise NotFound
+        return product
 
     # ------------------------------------------------------------------------------------------------------------------
 
@@ -149,16 +152,11 @@ class UseCases:
         return await self._streams.change(PRODUCTS, product_id, here, cause.answering(product_id=product_id))
 
     async def _change(self, operation: Operation, product_id: str, decide: "_Decide", cause: Cause) -> Written:
-        await self._known(product_id)
+        if await products.one(self._database, product_id) is None:
+            raise NotFound
         permit = await self._access.require(cause.actor, operation, product_id)
         told = permit.covers(cause).answering(product_id=product_id)
         return await self._streams.change(PRODUCTS, product_id, decide, told)
-
-    async def _known(self, product_id: str) -> Row:
-        product = await products.one(self._database, product_id)
-        if product is None:
-            raise NotFound
-        return product
 
 
 _Decide = Callable[..., Sequence[ProductEvent]]

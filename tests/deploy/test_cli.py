@@ -18,13 +18,18 @@ from shared.broker import ensure_topics, producer, topic_of
 from shared.dead_letters import Letter, park
 from shared.envelope import attributes, to_state, wire
 from shared.settings import KafkaSettings, ServiceSettings
-from tests.parts import Broker
+from tests.parts import Broker, owner_of
 
 
 @pytest.fixture(autouse=True)
 def nothing_named(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever this machine's environment names, and whatever runs here, is not meant."""
-    for name in ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", *(f"{service.upper()}_URL" for service in KEEPING)):
+    for name in (
+        "DATABASE_URL",
+        "DATABASE_OWNER_URL",
+        "KAFKA_BOOTSTRAP_SERVERS",
+        *(f"{service.upper()}_URL" for service in KEEPING),
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
 
@@ -41,8 +46,9 @@ def kafka(broker: Broker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def told(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a service's container is told."""
+    """As a service's process is told by the supervisor."""
     monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv("DATABASE_OWNER_URL", owner_of(database))
     monkeypatch.setenv("CODE_PEPPER", "p" * 43)
     monkeypatch.setenv("SECRETS_KEY", "s" * 43)
 
@@ -166,7 +172,8 @@ def test_a_dead_letter_is_listed_and_redriven(
     kafka: KafkaSettings, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told(database, monkeypatch)
-    settings = ServiceSettings(database_url=SecretStr(database), kafka=kafka)
+    owner = SecretStr(owner_of(database))
+    settings = ServiceSettings(database_url=SecretStr(database), database_owner_url=owner, kafka=kafka)
     backbone, _ = build_audit(settings)
     backbone.migrate()
     headers, value = sample("products.product-closed.v1")
