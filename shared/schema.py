@@ -97,6 +97,7 @@ def _made_last(connection: Connection[Any]) -> str | None:
 
 def _make_log(owner: str) -> None:
     store = datastore(owner, connections=1)
+    store.pool.timeout = 10.0  # nobody waits for an answer here, as they do of a service that runs
     try:
         OrderedRecorder(store).create_table()
     finally:

@@ -46,7 +46,7 @@ def check(service: Service, folder: Folder = FOLDER) -> None:
 
 
 async def _rebuild(service: str, name: str | None, folder: Path) -> list[str]:
-    backbone = backbone_of(service, folder)
+    backbone = backbone_of(service, folder, needs_no_secrets=True)
     sources = sources_of(backbone)
     try:
         await asyncio.to_thread(backbone.migrate)
@@ -57,7 +57,7 @@ async def _rebuild(service: str, name: str | None, folder: Path) -> list[str]:
 
 
 async def _check(service: str, folder: Path) -> list[str]:
-    backbone = backbone_of(service, folder)
+    backbone = backbone_of(service, folder, needs_no_secrets=True)
     try:
         with _Bars() as bar:
             return await difference(sources_of(backbone), bar)
