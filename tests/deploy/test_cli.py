@@ -27,6 +27,8 @@ def nothing_named(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Temp
     for name in (
         "DATABASE_URL",
         "DATABASE_OWNER_URL",
+        "DATABASE_URL_AUTH",
+        "DATABASE_OWNER_URL_AUTH",
         "KAFKA_BOOTSTRAP_SERVERS",
         *(f"{service.upper()}_URL" for service in KEEPING),
     ):
@@ -131,6 +133,34 @@ def test_a_wrong_way_of_asking_exits_with_2(asked: str, said: str) -> None:
     answer = selfservice(*asked.split())
     assert answer.exit_code == 2
     assert said in answer.output
+
+
+def test_tables_are_made_by_their_owner_without_the_secrets_of_the_service(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL_AUTH", database)
+    ownerless = selfservice("migrate", "auth")
+    assert ownerless.exit_code == 1
+    assert "only its owner makes the tables of auth: name DATABASE_OWNER_URL" in ownerless.stderr
+    monkeypatch.setenv("DATABASE_OWNER_URL_AUTH", owner_of(database))
+    made = selfservice("migrate", "auth")
+    assert (made.exit_code, made.stdout) == (0, "auth: the tables are there.\n"), made.output
+    assert staff_in(database) == []
+
+
+def test_without_the_owner_everything_works_but_making_tables(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told(database, monkeypatch)
+    monkeypatch.delenv("DATABASE_OWNER_URL")
+    early = selfservice("staff", "add", "susanne@example.com", "--name", "Susanne Skov")
+    assert early.exit_code == 1
+    assert "run `selfservice migrate`, which needs DATABASE_OWNER_URL" in early.stderr
+    monkeypatch.setenv("DATABASE_OWNER_URL", owner_of(database))
+    assert selfservice("migrate", "auth").exit_code == 0
+    monkeypatch.delenv("DATABASE_OWNER_URL")
+    assert selfservice("staff", "add", "susanne@example.com", "--name", "Susanne Skov").exit_code == 0
+    refused = selfservice("views", "rebuild", "auth")
+    assert refused.exit_code == 1
+    assert "only its owner may build the views of auth anew; name DATABASE_OWNER_URL" in refused.stderr
 
 
 def test_a_service_that_is_none_is_named(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ async def test_a9_grants_elsewhere_are_not_shown_of_somebody_in_reach_who_is_tak
 
 async def test_who_has_which_address_cannot_be_asked_on_anybody_s_behalf(world: World) -> None:
     readable = await world.backbone.database.rows(
-        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' "
-        "AND has_table_privilege('test_reader', 'public.' || tablename, 'SELECT') ORDER BY 1"
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' "
+        "AND has_table_privilege('test_reader', oid, 'SELECT') ORDER BY 1"
     )
-    assert [row["tablename"] for row in readable] == ["people", "reach_accounts", "reach_grants", "reach_products"]
+    assert [row["relname"] for row in readable] == ["people", "reach_accounts", "reach_grants", "reach_products"]
