@@ -67,8 +67,9 @@ _FILL = b"""
                pg_temp.named('company', c), 1
         FROM generate_series(1, {companies}) c
         UNION ALL
-        SELECT pg_temp.named('profile', 32 * c + 1 + n), 'account-administrator', pg_temp.named('account', 2 * c + n % 2),
-               pg_temp.named('account', 2 * c + n % 2), pg_temp.named('company', c), 1
+        SELECT pg_temp.named('profile', 32 * c + 1 + n), 'account-administrator',
+               pg_temp.named('account', 2 * c + n % 2), pg_temp.named('account', 2 * c + n % 2),
+               pg_temp.named('company', c), 1
         FROM generate_series(1, {companies}) c, generate_series(0, 3) n
         UNION ALL
         SELECT pg_temp.named('profile', 32 * c + 5 + n), 'product-access', pg_temp.named('product', 16 * c + n),
