@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar, LiteralString
 
 from services.profiles.events import ContactDetailsChanged, ProfileCancelled, ProfileCreated
+from services.profiles.reach import GRANT_IN_REACH
 from shared.actor import Actor
 from shared.database import Database, Row
 from shared.envelope import Recorded
@@ -42,14 +43,10 @@ class People:
 
 _GRANT: LiteralString = "jsonb_build_object('kind', g.kind, 'id', g.target_id) ORDER BY g.kind, g.target_id"
 
-# A grant is within reach when it lies on an account that the asker administers, or is a main administrator's of an
-# agreement that the asker sees: their own, or that of an account that they administer.
 _VISIBLE: LiteralString = f"""
     SELECT p.profile_id, p.email, p.name, p.phone, p.cancelled, jsonb_agg({_GRANT}) AS grants
     FROM people p JOIN reach_grants g USING (profile_id)
-    WHERE (g.account_id IN (SELECT account_id FROM administered_accounts(%(who)s))
-        OR g.kind = 'main-administrator' AND g.target_id IN (
-            SELECT agreement_id FROM reach_accounts JOIN administered_accounts(%(who)s) USING (account_id)))
+    WHERE {GRANT_IN_REACH}
       AND p.profile_id > %(after)s AND (%(one)s::text IS NULL OR p.profile_id = %(one)s)
     GROUP BY p.profile_id ORDER BY p.profile_id LIMIT %(limit)s"""
 
