@@ -122,22 +122,20 @@ async def test_rehearsals_among_real_commands_neither_commit_nor_are_seen_nor_di
     assert len(shop.query("SELECT 1 FROM plates")) == len(plates)
 
 
-async def test_nobody_waits_for_more_than_one_rehearsal_and_the_commit_goes_first(shop: Shop) -> None:
-    ended: list[str] = []
-
-    async def ask(stream: str, *, real: bool) -> None:
-        await shop.streams.change(PRODUCT, stream, note(stream, "one"), ANNA if real else REHEARSED)
-        ended.append("real" if real else "rehearsed")
-
-    with shop.connect() as holder, holder.transaction():
-        holder.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
-        first = asyncio.create_task(ask("product-0", real=False))
-        await asyncio.sleep(0.1)  # the first rehearsal is at the lock; all others wait behind it
-        rest = [asyncio.create_task(ask(f"product-{n}", real=n > 20)) for n in range(1, 31)]
-        await asyncio.sleep(0.1)
-    await asyncio.gather(first, *rest)
-    assert ended[:11] == ["rehearsed", *["real"] * 10]
-    assert ended[11:] == ["rehearsed"] * 20
+async def test_no_commit_waits_for_more_than_one_rehearsal(shop: Shop) -> None:
+    slow = REHEARSED.guarded_by(Statement("SELECT pg_sleep(0.05)"))
+    rehearsals = [
+        asyncio.create_task(shop.streams.change(PRODUCT, f"product-{n}", note(f"product-{n}", "one"), slow))
+        for n in range(20)
+    ]
+    await asyncio.wait(rehearsals, return_when=asyncio.FIRST_COMPLETED)
+    for stream in ("product-real-1", "product-real-2"):
+        before = sum(rehearsal.done() for rehearsal in rehearsals)
+        await shop.streams.change(PRODUCT, stream, note(stream, "now"), ANNA)
+        assert sum(rehearsal.done() for rehearsal in rehearsals) <= before + 2
+    assert not all(rehearsal.done() for rehearsal in rehearsals)
+    await asyncio.gather(*rehearsals)
+    assert len(shop.log()) == 2
 
 
 async def test_a_rehearsal_sees_what_was_committed_before_it_and_keeps_nobody_out_after(
