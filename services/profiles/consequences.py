@@ -19,7 +19,7 @@ from pydantic import Field
 
 from services.auth.events import SessionEnded
 from services.products.events import ProductClosed
-from services.profiles.access import STAFF_ACTOR
+from services.profiles.access import IN_SIGHT, STAFF_ACTOR
 from services.profiles.events import (
     AccountAdministratorGranted,
     AccountAdministratorRevoked,
@@ -31,7 +31,6 @@ from services.profiles.events import (
     ProfileCreated,
 )
 from services.profiles.policy import ACCOUNT, MAIN, PRODUCT
-from services.profiles.reach import GRANT_IN_REACH
 from shared.actor import Actor
 from shared.database import Database
 from shared.events import Event
@@ -162,7 +161,7 @@ def _by_others(ended: Sequence[AccessWouldEnd], sessions: int) -> list[WouldFoll
 
 # Within reach ---------------------------------------------------------------------------------------------------------
 
-_IN_REACH: LiteralString = f"(%(staff)s OR g.profile_id = %(who)s OR {GRANT_IN_REACH})"
+_IN_REACH: LiteralString = f"(%(staff)s OR g.profile_id = %(seer)s OR {IN_SIGHT})"
 _ACCESSES_TO: LiteralString = f"""
     SELECT g.profile_id, g.kind, g.target_id AS id FROM reach_grants g
     WHERE g.kind = 'product-access' AND g.target_id = ANY(%(these)s) AND {_IN_REACH}
@@ -188,7 +187,7 @@ async def _not_in_reach(database: Database, events: Sequence[Event], actor: Acto
 
 
 def _asked_by(actor: Actor, these: Sequence[str]) -> dict[str, Any]:
-    return {"who": actor.id, "staff": actor.kind == STAFF_ACTOR, "these": list(these)}
+    return {"seer": actor.id, "staff": actor.kind == STAFF_ACTOR, "these": list(these)}
 
 
 def _as_recorded(event: Event, hidden: frozenset[str]) -> WouldBeRecorded:

@@ -29,12 +29,6 @@ STREAMS = ("profile", "company", "product", "staff")
 
 GRANT_WITHDRAWN = "grant_withdrawn"
 
-GRANT_IN_REACH: LiteralString = """(g.account_id IN (SELECT account_id FROM administered_accounts(%(who)s))
-    OR g.kind = 'main-administrator' AND g.target_id IN (
-        SELECT agreement_id FROM reach_accounts JOIN administered_accounts(%(who)s) USING (account_id)))"""
-"""A grant `g` is within reach when it lies on an account that `who` administers, or is a main administrator's of an
-agreement that `who` sees: their own, or that of an account that they administer (A13)."""
-
 
 class GrantWithdrawn(Forbidden):
     """The grant that you acted under has been withdrawn meanwhile."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import orjson
-from fastapi import Depends, Header, Query, Request
+from fastapi import Header, Query, Request
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
@@ -36,6 +36,22 @@ Foresee = Callable[[Sequence[Event], Actor], Awaitable[BaseModel]]
 """Told the events that a command would record, answers what would come of it, within the reach of whoever asks."""
 
 DRY_RUN = "dry-run"
+
+Authorization = Annotated[str | None, Header(include_in_schema=False)]
+DecideNoEarlier = Annotated[
+    str | None, Header(description="Decide no earlier than these `stream@version`s, as `Seen` gave them.")
+]
+IdempotencyKey = Annotated[
+    str | None, Header(description="The same key and body get the same answer for 24 hours, and are done once.")
+]
+IsDryRun = Annotated[
+    bool,
+    Query(
+        alias=DRY_RUN,
+        description="Answer what would come of it, in every service and within your reach, and do nothing. Refused as "
+        "the command would be; an Idempotency-Key is neither looked up nor used.",
+    ),
+]
 
 _IDENTIFIER = re.compile(r"[a-z]+(?:-[a-z]+)*-[0-9a-f]{32}", re.ASCII)
 _KEY = re.compile(r"[\x21-\x7e]{1,100}", re.ASCII)
@@ -75,7 +91,7 @@ class Door:
     async def caller(
         self,
         request: Request,
-        authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
+        authorization: Authorization = None,
         require_seen: Annotated[
             str | None, Header(description="Answer no earlier than these `stream@version`s, as `Seen` gave them.")
         ] = None,
@@ -94,13 +110,9 @@ class Door:
     async def command(
         self,
         request: Request,
-        authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
-        require_seen: Annotated[
-            str | None, Header(description="Decide no earlier than these `stream@version`s, as `Seen` gave them.")
-        ] = None,
-        idempotency_key: Annotated[
-            str | None, Header(description="The same key and body get the same answer for 24 hours, and are done once.")
-        ] = None,
+        authorization: Authorization = None,
+        require_seen: DecideNoEarlier = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> "Command":
         """A command of somebody. Raises as `caller`, and KeyMalformed or KeyReused."""
         caller = await self.caller(request, authorization, require_seen)
@@ -112,19 +124,16 @@ class Door:
 
         async def asked(
             request: Request,
-            command: Annotated[Command, Depends(self.command)],
-            dry_run: Annotated[
-                bool,
-                Query(
-                    alias=DRY_RUN,
-                    description="Answer what would come of it, in every service and within your reach, and do nothing. "
-                    "Refused as the command would be; an Idempotency-Key is neither looked up nor used.",
-                ),
-            ] = False,
+            dry_run: IsDryRun = False,
+            authorization: Authorization = None,
+            require_seen: DecideNoEarlier = None,
+            idempotency_key: IdempotencyKey = None,
         ) -> Command:
             if len(request.query_params.getlist(DRY_RUN)) > 1:
                 raise DryRunUnclear  # whichever of them counted, somebody might have meant the other
-            return command.as_dry_run(foresee) if dry_run else command
+            if not dry_run:
+                return await self.command(request, authorization, require_seen, idempotency_key)
+            return (await self.command(request, authorization, require_seen)).as_dry_run(foresee)
 
         return asked
 
