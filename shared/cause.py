@@ -37,6 +37,8 @@ class Cause:
     bookkeeping: Bookkeeping = _nothing
     """The idempotency key of a request, or the inbox entry of an event."""
     answer: Mapping[str, Any] | None = None
+    rehearsal: bool = False
+    """Nothing is to come of it: the command's one commit is played through to its end, and taken back."""
 
     def under(self, grant: str | None, *guards: Statement) -> Self:
         """The same cause, now known to act under a grant that must still hold at the commit."""
@@ -54,6 +56,10 @@ class Cause:
         """The same cause, with the answer that the command will give: it is kept with the command's key."""
         return replace(self, answer=answer)
 
+    def rehearsed(self) -> Self:
+        """The same cause, of which nothing is to come: every rule is asked as ever, nothing is written."""
+        return replace(self, rehearsal=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -61,3 +67,5 @@ class Written:
 
     seen: Seen
     answer: Mapping[str, Any]
+    events: Sequence[Event] = ()
+    """What it recorded, or would have, had it not been a rehearsal."""

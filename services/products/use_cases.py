@@ -18,12 +18,14 @@ from services.products.views.account_payment import payment_of
 from services.products.views.products import Wanted
 from services.profiles import policy
 from services.profiles.access import Access
+from services.profiles.consequences import DryRun, foresee
 from services.profiles.policy import Operation
 from shared.actor import Actor
 from shared.cause import Cause, Written
 from shared.clock import Clock
 from shared.database import Database, Row
 from shared.errors import NotFound
+from shared.events import Event
 from shared.eventstore.streams import Category, Streams
 from shared.ids import new_id
 
@@ -130,6 +132,10 @@ class UseCases:
         """One product in reach. Raises NotFound."""
         await self._access.require(actor, policy.READ_PRODUCT, product_id)
         return await self._known(product_id)
+
+    async def foresee(self, events: Sequence[Event], actor: Actor) -> DryRun:
+        """What would come of these events in every service, within the actor's reach. Raises Unavailable."""
+        return await foresee(self._database, events, actor)
 
     # ------------------------------------------------------------------------------------------------------------------
 

@@ -9,11 +9,12 @@ from typing import Literal
 
 from services.profiles import access, policy
 from services.profiles.access import Access
+from services.profiles.consequences import DryRun, foresee
 from services.profiles.domain import profile as rules
 from services.profiles.domain.profile import Profile, evolve
-from services.profiles.events import ProfileEvent
+from services.profiles.events import ProfileCancelled, ProfileEvent
 from services.profiles.policy import ACCOUNT, MAIN, PRODUCT, Operation
-from services.profiles.views import people
+from services.profiles.views import open_sessions, people
 from services.profiles.views.last_administrator import administrators_stay
 from services.profiles.views.open_products import ProductIsClosed, must_be_open, where_is
 from services.profiles.views.product_access_by_email import ACCESS_LEFT, nobody_is_left
@@ -23,6 +24,7 @@ from shared.cause import Cause, Written
 from shared.database import Database, Row
 from shared.email_address import normalised
 from shared.errors import Forbidden, NotFound, Unavailable
+from shared.events import Event
 from shared.eventstore.group_commit import ConstraintViolated
 from shared.eventstore.streams import Category, Change, Streams
 from shared.ids import new_id
@@ -173,6 +175,12 @@ class UseCases:
         if me is None:
             raise NotFound
         return me
+
+    async def foresee(self, events: Sequence[Event], actor: Actor) -> DryRun:
+        """What would come of these events in every service, within the actor's reach. Raises Unavailable."""
+        cancelled = [event.profile_id for event in events if isinstance(event, ProfileCancelled)]
+        sessions = await open_sessions.how_many(self._database, cancelled) if cancelled else 0
+        return await foresee(self._database, events, actor, sessions=sessions)
 
     # -----------------------------------------------------------------------------------------------------------------
 
