@@ -52,6 +52,10 @@ class Cause:
         """The same cause, refused unless these hold at the commit, once its events count."""
         return replace(self, ensures=(*self.ensures, *ensures))
 
+    def on_the_way(self) -> Self:
+        """The same cause, for a commit that comes before its last one: only with the last one it is done and booked."""
+        return replace(self, bookkeeping=_nothing)
+
     def answering(self, **answer: Any) -> Self:
         """The same cause, with the answer that the command will give: it is kept with the command's key."""
         return replace(self, answer=answer)
