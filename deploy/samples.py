@@ -32,6 +32,7 @@ BIZZ = _id("product", 8)
 FIELDS: Mapping[str, Any] = {
     "about": [DORA, BIZZ],
     "account_id": ACCOUNT,
+    "account_ids": [ACCOUNT, FRAMEWORK_ACCOUNT],
     "address": "anna@nordlys.example.com",
     "agreement_id": AGREEMENT,
     "attempt_id": _id("attempt", 9),

@@ -37,6 +37,8 @@ class Cause:
     bookkeeping: Bookkeeping = _nothing
     """The idempotency key of a request, or the inbox entry of an event."""
     answer: Mapping[str, Any] | None = None
+    rehearsal: bool = False
+    """Nothing is to come of it: the command's one commit is played through to its end, and taken back."""
 
     def under(self, grant: str | None, *guards: Statement) -> Self:
         """The same cause, now known to act under a grant that must still hold at the commit."""
@@ -50,9 +52,17 @@ class Cause:
         """The same cause, refused unless these hold at the commit, once its events count."""
         return replace(self, ensures=(*self.ensures, *ensures))
 
+    def on_the_way(self) -> Self:
+        """The same cause, for a commit that comes before its last one: only with the last one it is done and booked."""
+        return replace(self, bookkeeping=_nothing)
+
     def answering(self, **answer: Any) -> Self:
         """The same cause, with the answer that the command will give: it is kept with the command's key."""
         return replace(self, answer=answer)
+
+    def rehearsed(self) -> Self:
+        """The same cause, of which nothing is to come: every rule is asked as ever, nothing is written."""
+        return replace(self, rehearsal=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +71,5 @@ class Written:
 
     seen: Seen
     answer: Mapping[str, Any]
+    events: Sequence[Event] = ()
+    """What it recorded, or would have, had it not been a rehearsal."""

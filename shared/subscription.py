@@ -57,7 +57,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]  # its pack
         self._taken = {}
 
     async def behind(self) -> dict[str, int | None]:
-        """Records of each topic that are not through yet; None while that is not known."""
+        """Records of each topic that are not through yet, as the broker last told, a moment ago; None: not known."""
         behind: dict[str, int | None] = {topic.name: 0 for topic in self._topics}
         consumers = [consumer for s in self._broker.subscribers if (consumer := getattr(s, "consumer", None))]
         if not any(consumer.assignment() for consumer in consumers):

@@ -7,9 +7,11 @@ from fastapi import FastAPI
 from services.auth.keys import SigningKeys, find_key
 from services.products import api
 from services.products.events import AttemptRefused
+from services.products.reactions import reactions
 from services.products.use_cases import UseCases
 from services.products.views.account_payment import AccountPayment
 from services.products.views.bizz_by_device_number import BizzByDeviceNumber
+from services.products.views.open_on_account import OpenOnAccount
 from services.products.views.open_product_by_plate import OpenProductByPlate
 from services.products.views.products import Products
 from services.profiles.access import Access
@@ -27,13 +29,13 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
         NAME,
         settings,
         own=("product", "attempt"),
-        views=(reach, OpenProductByPlate(), BizzByDeviceNumber(), Products()),
+        views=(reach, OpenProductByPlate(), BizzByDeviceNumber(), Products(), OpenOnAccount()),
         hears=("auth", "company", "profiles"),
         follows=[*(kind for kind in STREAMS if kind != "product"), "key"],
         copies=(reach, AccountPayment(), SigningKeys()),
         attempt_refused=AttemptRefused,
     )
-    backbone.reacts()  # to nothing: it only takes in who reaches what, how accounts pay, and the keys
     use = UseCases(backbone.streams, backbone.database, Access(backbone.database), backbone.clock)
+    backbone.reacts(reactions(use))
     door = backbone.door(partial(find_key, backbone.database))
     return backbone, backbone.app(api.routes(use, door), door)

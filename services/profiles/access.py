@@ -90,6 +90,13 @@ class Access:
 _STRENGTH = (MAIN, ACCOUNT, PRODUCT)
 _RULE_OF = {MAIN: "A4", ACCOUNT: "A5", PRODUCT: "A6"}
 
+IN_SIGHT: LiteralString = """
+    (g.account_id IN (SELECT account_id FROM administered_accounts(%(seer)s))
+        OR g.kind = 'main-administrator' AND g.target_id IN (
+            SELECT agreement_id FROM reach_accounts JOIN administered_accounts(%(seer)s) USING (account_id)))"""
+"""A grant `g` is in sight when it lies on an account that the seer administers, or is a main administrator's of an
+agreement that the seer sees: their own, or that of an account that they administer."""
+
 _MINE: LiteralString = "SELECT g.kind, g.target_id FROM reach_grants g WHERE g.profile_id = %(who)s "
 _HELD: dict[Where, LiteralString] = {
     "anywhere": _MINE,

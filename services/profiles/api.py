@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from starlette.responses import Response
 
+from services.profiles.consequences import REHEARSED, DryRun
 from services.profiles.policy import (
     CANCEL_ONESELF,
     CANCEL_PROFILE,
@@ -110,16 +111,17 @@ class Policy(Answer):
 def routes(use: UseCases, door: Door) -> APIRouter:
     """The operations of profiles."""
     api = APIRouter(tags=["profiles"])
+    rehearsable = door.rehearsable(use.foresee)
 
     @api.post(
         "/profiles",
         status_code=201,
         operation_id="createProfile",
         **asks(GRANT_MAIN_ADMINISTRATOR, GRANT_ACCOUNT_ADMINISTRATOR, GRANT_PRODUCT_ACCESS),
-        responses=COMMAND,
+        responses=COMMAND | REHEARSED,
         response_model=Changed,
     )
-    async def create(form: NewProfile, command: Annotated[Command, Depends(door.command)]) -> Response:
+    async def create(form: NewProfile, command: Annotated[Command, Depends(rehearsable)]) -> Response:
         """Create a login with grants, or add the grants to the login that the address has already (A9, A10)."""
         grants = [Grant(grant.kind, grant.id) for grant in form.grants]
         return await command.run(lambda cause: use.create_profile(form.email, form.name, grants, cause), status=201)
@@ -161,10 +163,10 @@ def routes(use: UseCases, door: Door) -> APIRouter:
         operation_id="grant",
         **asks(GRANT_MAIN_ADMINISTRATOR, GRANT_ACCOUNT_ADMINISTRATOR, GRANT_PRODUCT_ACCESS),
         responses=COMMAND,
-        response_model=Changed,
+        response_model=Changed | DryRun,
     )
     async def grant(
-        profile_id: ProfileId, form: GrantForm, command: Annotated[Command, Depends(door.command)]
+        profile_id: ProfileId, form: GrantForm, command: Annotated[Command, Depends(rehearsable)]
     ) -> Response:
         """Grant one more thing to a person within reach (A4, A5, A8)."""
         return await command.run(lambda cause: use.grant(profile_id, Grant(form.kind, form.id), cause))
@@ -174,10 +176,10 @@ def routes(use: UseCases, door: Door) -> APIRouter:
         operation_id="revoke",
         **asks(REVOKE_MAIN_ADMINISTRATOR, REVOKE_ACCOUNT_ADMINISTRATOR, REVOKE_PRODUCT_ACCESS),
         responses=COMMAND,
-        response_model=Changed,
+        response_model=Changed | DryRun,
     )
     async def revoke(
-        profile_id: ProfileId, form: GrantForm, command: Annotated[Command, Depends(door.command)]
+        profile_id: ProfileId, form: GrantForm, command: Annotated[Command, Depends(rehearsable)]
     ) -> Response:
         """End one grant of a person within reach (A4, A5, A12)."""
         return await command.run(lambda cause: use.revoke(profile_id, Grant(form.kind, form.id), cause))
@@ -187,10 +189,10 @@ def routes(use: UseCases, door: Door) -> APIRouter:
         operation_id="cancelProfile",
         **asks(CANCEL_PROFILE, CANCEL_ONESELF),
         responses=COMMAND,
-        response_model=Changed,
+        response_model=Changed | DryRun,
     )
     async def cancel(
-        profile_id: ProfileId, form: Confirmation, command: Annotated[Command, Depends(door.command)]
+        profile_id: ProfileId, form: Confirmation, command: Annotated[Command, Depends(rehearsable)]
     ) -> Response:
         """Cancel a login, one's own or one within reach: every grant and every session ends (A11, A12)."""
         return await command.run(lambda cause: use.cancel(profile_id, form.confirm, cause))

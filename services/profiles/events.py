@@ -9,7 +9,7 @@ from typing import Literal
 from shared.events import Event, Personal, Plain, Pseudonym
 from shared.refusals import RefusedAttempt
 
-Ending = Literal["revoked", "product-closed", "profile-cancelled"]
+Ending = Literal["revoked", "product-closed", "profile-cancelled", "account-ended", "agreement-ended"]
 """Why a grant ended."""
 
 

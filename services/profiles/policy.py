@@ -64,6 +64,9 @@ REGISTER_COMPANY = Operation("company.register", "register a company", "anywhere
 OPEN_FRAMEWORK_AGREEMENT = Operation(
     "company.open-framework-agreement", "open a framework agreement", "company", (STAFF,), "C6"
 )
+END_FRAMEWORK_AGREEMENT = Operation(
+    "company.end-framework-agreement", "end a framework agreement", "agreement", (STAFF,), "C7"
+)
 LIST_COMPANIES = Operation("company.list", "list companies within reach", "anywhere", _EVERYBODY, "A13")
 READ_COMPANY = Operation("company.read", "see a company", "company", _ADMINISTRATORS_AND_STAFF, "A5")
 CHANGE_COMPANY = Operation(
@@ -73,6 +76,7 @@ CREATE_SUB_ACCOUNT = Operation("company.create-sub-account", "create a sub-accou
 LIST_ACCOUNTS = Operation("account.list", "list accounts within reach", "anywhere", _EVERYBODY, "A13")
 READ_ACCOUNT = Operation("account.read", "see an account", "account", _ADMINISTRATORS_AND_STAFF, "A5")
 RENAME_ACCOUNT = Operation("account.rename", "rename an account", "account", _ADMINISTRATORS, "C1")
+END_ACCOUNT = Operation("account.end", "end an account", "account", (MAIN, STAFF), "C7")
 
 ORDER_PRODUCT = Operation("product.order", "order a product", "account", _ADMINISTRATORS, "A5")
 LIST_PRODUCTS = Operation("product.list", "list products within reach", "anywhere", _EVERYBODY, "A13")

@@ -2,7 +2,12 @@
 
 from collections.abc import Mapping
 
-from services.company.events import AccountAdministratorNamed, MainAdministratorNamed
+from services.company.events import (
+    AccountAdministratorNamed,
+    AccountEnded,
+    FrameworkAgreementEnded,
+    MainAdministratorNamed,
+)
 from services.products.events import ProductClosed
 from services.profiles.use_cases import Grant, UseCases
 from shared.cause import Cause
@@ -31,8 +36,20 @@ def reactions(use: UseCases) -> Mapping[type[Event], Reaction]:
         assert isinstance(closed, ProductClosed)  # noqa: S101 (narrows: registered for it)
         await use.end_access_to_product(closed.product_id, cause)
 
+    async def whenever_an_account_ends_what_is_granted_on_it_ends(recorded: Recorded, cause: Cause) -> None:
+        ended = recorded.data
+        assert isinstance(ended, AccountEnded)  # noqa: S101 (narrows: registered for it)
+        await use.end_grants_on_account(ended.account_id, cause)
+
+    async def whenever_an_agreement_ends_it_has_no_main_administrator(recorded: Recorded, cause: Cause) -> None:
+        ended = recorded.data
+        assert isinstance(ended, FrameworkAgreementEnded)  # noqa: S101 (narrows: registered for it)
+        await use.end_main_administrators_of(ended.agreement_id, cause)
+
     return {
         AccountAdministratorNamed: whenever_an_account_administrator_is_named_they_get_a_profile,
         MainAdministratorNamed: whenever_a_main_administrator_is_named_they_get_a_profile,
         ProductClosed: whenever_a_product_closes_access_to_it_ends,
+        AccountEnded: whenever_an_account_ends_what_is_granted_on_it_ends,
+        FrameworkAgreementEnded: whenever_an_agreement_ends_it_has_no_main_administrator,
     }

@@ -11,8 +11,10 @@ from services.profiles.events import AttemptRefused
 from services.profiles.reach import STREAMS, Reach
 from services.profiles.reactions import reactions
 from services.profiles.use_cases import UseCases
+from services.profiles.views.holders import Holders
 from services.profiles.views.last_administrator import LastAdministratorStays
 from services.profiles.views.open_products import OpenProducts
+from services.profiles.views.open_sessions import OpenSessions
 from services.profiles.views.people import People
 from services.profiles.views.product_access_by_email import ProductAccessByEmail
 from services.profiles.views.profile_by_email import ProfileByEmail
@@ -29,10 +31,18 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
         NAME,
         settings,
         own=("profile", "attempt"),
-        views=(reach, ProductAccessByEmail(), ProfileByEmail(), People(), OpenProducts(), LastAdministratorStays()),
+        views=(
+            reach,
+            ProductAccessByEmail(),
+            ProfileByEmail(),
+            People(),
+            OpenProducts(),
+            LastAdministratorStays(),
+            Holders(),
+        ),
         hears=("auth", "company", "products"),
-        follows=[*(kind for kind in STREAMS if kind != "profile"), "key"],
-        copies=(reach, SigningKeys()),
+        follows=[*(kind for kind in STREAMS if kind != "profile"), "key", "session"],
+        copies=(reach, SigningKeys(), OpenSessions()),
         attempt_refused=AttemptRefused,
     )
     use = UseCases(backbone.streams, backbone.database, Access(backbone.database))

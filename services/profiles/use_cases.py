@@ -9,21 +9,23 @@ from typing import Literal
 
 from services.profiles import access, policy
 from services.profiles.access import Access
+from services.profiles.consequences import DryRun, foresee
 from services.profiles.domain import profile as rules
 from services.profiles.domain.profile import Profile, evolve
-from services.profiles.events import ProfileEvent
+from services.profiles.events import Ending, ProfileCancelled, ProfileEvent
 from services.profiles.policy import ACCOUNT, MAIN, PRODUCT, Operation
-from services.profiles.views import people
+from services.profiles.reach import account_must_be_open, agreement_must_be_open
+from services.profiles.views import open_sessions, people
+from services.profiles.views.holders import holders_at, nobody_is_left
 from services.profiles.views.last_administrator import administrators_stay
 from services.profiles.views.open_products import ProductIsClosed, must_be_open, where_is
-from services.profiles.views.product_access_by_email import ACCESS_LEFT, nobody_is_left
 from services.profiles.views.profile_by_email import AddressTaken, profile_of
 from shared.actor import Actor
 from shared.cause import Cause, Written
 from shared.database import Database, Row
 from shared.email_address import normalised
 from shared.errors import Forbidden, NotFound, Unavailable
-from shared.eventstore.group_commit import ConstraintViolated
+from shared.events import Event
 from shared.eventstore.streams import Category, Change, Streams
 from shared.ids import new_id
 
@@ -31,6 +33,8 @@ PROFILES = Category("profile", Profile(), evolve)
 
 GrantKind = Literal["main-administrator", "account-administrator", "product-access"]
 MOST_RACES = 8
+AT_ONCE = 200
+"""The most profiles that end something in one commit: others want to write meanwhile."""
 
 
 class CannotCancel(Forbidden):
@@ -134,25 +138,23 @@ class UseCases:
         raise Unavailable
 
     async def end_access_to_product(self, product_id: str, cause: Cause) -> Written:
-        """A product was closed: every access to it ends, in one commit (P4, A8)."""
-        for _ in range(MOST_RACES):
-            holders = await self._database.rows(
-                "SELECT profile_id FROM product_access_by_email WHERE product_id = %s", (product_id,)
-            )
-            changes = [
-                Change(
-                    PROFILES,
-                    row["profile_id"],
-                    lambda profile: rules.end_product_access(profile, product_id=product_id, because="product-closed"),
-                )
-                for row in holders
-            ]
-            try:
-                return await self._streams.change_all(changes, cause.ensuring(lambda _: [nobody_is_left(product_id)]))
-            except ConstraintViolated as violated:
-                if violated.constraint != ACCESS_LEFT:
-                    raise
-        raise Unavailable
+        """A product was closed: every access to it ends (P4, A8). Raises GrantedMeanwhile."""
+        return await self._end_all_at(product_id, "product-closed", cause)
+
+    async def end_grants_on_account(self, account_id: str, cause: Cause) -> Written:
+        """An account ended: whatever anybody holds on it or on its products ends (C7). Raises GrantedMeanwhile."""
+        return await self._end_all_at(account_id, "account-ended", cause)
+
+    async def end_main_administrators_of(self, agreement_id: str, cause: Cause) -> Written:
+        """A framework agreement ended: it has no main administrator any more (C7). Raises GrantedMeanwhile."""
+        return await self._end_all_at(agreement_id, "agreement-ended", cause)
+
+    async def _end_all_at(self, place: str, because: Ending, cause: Cause) -> Written:
+        """End every grant at a place, in one commit that leaves none; of very many some in commits before it."""
+        while len(held := await holders_at(self._database, place, most=AT_ONCE)) == AT_ONCE:
+            await self._streams.change_all([_ending(row, because) for row in held], cause.on_the_way())
+        cause = cause.ensuring(lambda _: [nobody_is_left(place)])
+        return await self._streams.change_all([_ending(row, because) for row in held], cause)
 
     # Questions -------------------------------------------------------------------------------------------------------
 
@@ -174,6 +176,12 @@ class UseCases:
             raise NotFound
         return me
 
+    async def foresee(self, events: Sequence[Event], actor: Actor) -> DryRun:
+        """What would come of these events in every service, within the actor's reach. Raises Unavailable."""
+        cancelled = [event.profile_id for event in events if isinstance(event, ProfileCancelled)]
+        sessions = await open_sessions.how_many(self._database, cancelled) if cancelled else 0
+        return await foresee(self._database, events, actor, sessions=sessions)
+
     # -----------------------------------------------------------------------------------------------------------------
 
     async def _granting(self, grant: Grant, cause: Cause) -> "tuple[_Decide, Callable[[Cause], Cause]]":
@@ -186,12 +194,16 @@ class UseCases:
             if not product["open"]:
                 raise ProductIsClosed
             decision = _decision(grant, product["account_id"], product["company_id"])
-            return decision, lambda cause: permit.covers(cause).guarded_by(must_be_open(grant.id))
-        return _decision(grant, "", await self._company_of(grant)), permit.covers
+            still = (account_must_be_open(product["account_id"]), must_be_open(grant.id))
+            return decision, lambda cause: permit.covers(cause).guarded_by(*still)
+        open_ = agreement_must_be_open(grant.id) if grant.kind == MAIN else account_must_be_open(grant.id)
+        decision = _decision(grant, "", await self._company_of(grant))
+        return decision, lambda cause: permit.covers(cause).guarded_by(open_)
 
     async def _company_of(self, grant: Grant) -> str:
         row = await self._database.row(
-            "SELECT company_id FROM reach_accounts WHERE account_id = %(id)s OR agreement_id = %(id)s LIMIT 1",
+            "SELECT company_id FROM reach_accounts WHERE account_id = %(id)s "
+            "UNION SELECT company_id FROM reach_agreements WHERE agreement_id = %(id)s",
             {"id": grant.id},
         )
         if row is None:
@@ -238,15 +250,20 @@ def _decision(grant: Grant, account_id: str, company_id: str) -> _Decide:
     return decide
 
 
-def _revoking(grant: Grant) -> _Decide:
+def _revoking(grant: Grant, because: Ending = "revoked") -> _Decide:
     def decide(profile: Profile) -> Sequence[ProfileEvent]:
         if grant.kind == MAIN:
-            return rules.revoke_main_administrator(profile, agreement_id=grant.id, because="revoked")
+            return rules.revoke_main_administrator(profile, agreement_id=grant.id, because=because)
         if grant.kind == ACCOUNT:
-            return rules.revoke_account_administrator(profile, account_id=grant.id, because="revoked")
-        return rules.end_product_access(profile, product_id=grant.id, because="revoked")
+            return rules.revoke_account_administrator(profile, account_id=grant.id, because=because)
+        return rules.end_product_access(profile, product_id=grant.id, because=because)
 
     return decide
+
+
+def _ending(held: Row, because: Ending) -> Change[Profile]:
+    grants = [Grant(**grant) for grant in held["grants"]]
+    return Change(PROFILES, held["profile_id"], _in_turn(*(_revoking(grant, because) for grant in grants)))
 
 
 def _in_turn(*decisions: _Decide) -> _Decide:

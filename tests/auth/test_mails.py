@@ -15,7 +15,7 @@ from deploy.local.mailcatcher import Mail, messages
 from deploy.local.part import Running
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process
-from services.company.events import AccountOpened, CompanyRegistered
+from services.company.events import AccountEnded, AccountOpened, CompanyRegistered
 from services.products.events import ETicketOrdered
 from services.profiles.events import (
     AccountAdministratorGranted,
@@ -257,6 +257,16 @@ async def test_a_grant_that_is_delivered_again_is_mailed_once(world: World, inbo
     for _ in range(3):
         await world.auth.backbone.inbox.take_letters([letter])
     assert len(await delivered(world, inbox)) == 1
+
+
+async def test_l4_a_grant_on_an_account_that_ended_before_the_mail_went_out_is_still_called_by_its_name(
+    world: World, inbox: Path
+) -> None:
+    await world.feed.given(*names(), AccountEnded(company_id=COMPANY, account_id=ACCOUNT))
+    granted = AccountAdministratorGranted(profile_id=ANNAS_ID, account_id=ACCOUNT, company_id=COMPANY)
+    await world.feed.given(granted, by=BY_ANNA)
+    [mail] = await delivered(world, inbox)
+    assert "Nordlys Road" in flat(mail)
 
 
 async def test_an_invitation_waits_a_minute_for_names_that_come_on_another_topic(world: World, inbox: Path) -> None:

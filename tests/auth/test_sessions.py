@@ -8,8 +8,10 @@ import pytest
 
 from services.auth.events import SessionEnded, SigningKeyPublished
 from services.auth.keys import find_key
+from services.company.events import AccountEnded
+from services.profiles.events import AccountAdministratorGranted, AccountAdministratorRevoked
 from shared.tokens import TokenRefused, Verifier
-from tests.auth.conftest import ANNA, ANNAS_ID, DORA, SUSANNE, World, cancelled
+from tests.auth.conftest import ANNA, ANNAS_ID, DORA, SUSANNE, World, cancelled, name
 from tests.feed import Asking
 
 
@@ -112,6 +114,22 @@ async def test_a11_every_session_of_a_cancelled_profile_ends_in_one_commit(world
     for session in annas:
         assert (await world.exchange(session["session"])).status_code == 401
     assert (await world.exchange(doras["session"])).status_code == 200
+
+
+async def test_l3_a_session_goes_on_when_an_account_ends_and_with_it_the_last_that_its_person_held(
+    world: World,
+) -> None:
+    secret = (await world.logged_in(ANNA))["session"]
+    company, account = name("company", 1), name("account", 1)
+    await world.feed.given(
+        AccountAdministratorGranted(profile_id=ANNAS_ID, account_id=account, company_id=company),
+        AccountEnded(company_id=company, account_id=account),
+        AccountAdministratorRevoked(
+            profile_id=ANNAS_ID, account_id=account, company_id=company, because="account-ended"
+        ),
+    )
+    assert (await world.exchange(secret)).status_code == 200
+    assert world.said(SessionEnded) == []
 
 
 async def test_c13_a_session_that_slipped_in_beside_the_cancelling_is_refused_and_ended(world: World) -> None:

@@ -7,8 +7,17 @@ from contextlib import suppress
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from services.profiles.events import ProductAccessGranted, ProductAccessRevoked, ProfileCancelled, ProfileCreated
+from services.company.events import AccountEnded
+from services.profiles.events import (
+    AccountAdministratorGranted,
+    AccountAdministratorRevoked,
+    ProductAccessGranted,
+    ProductAccessRevoked,
+    ProfileCancelled,
+    ProfileCreated,
+)
 from shared.actor import Actor
+from shared.dead_letters import Letter
 from shared.errors import Unavailable
 from tests.feed import log_of, running
 from tests.profiles.conftest import (
@@ -33,7 +42,7 @@ Command = tuple[str, int, int, int]
 
 COMMANDS = st.lists(
     st.tuples(
-        st.sampled_from(["grant", "grant", "grant", "revoke", "cancel", "close", "crash"]),
+        st.sampled_from(["grant", "grant", "grant", "revoke", "cancel", "close", "end", "crash"]),
         st.integers(0, len(PEOPLE) - 1),
         st.integers(0, len(PRODUCTS) - 1),
         st.integers(0, 1),
@@ -60,9 +69,17 @@ async def _play(dsn: str, commands: Sequence[Command]) -> None:
     replicas = [replica(dsn), replica(dsn)]
     async with running(*(world.backbone for world in replicas)):
         administrators = await _given(replicas[0])
+        ends = {
+            account: replicas[0].feed.letter(AccountEnded(company_id=company, account_id=account))
+            for account, company in ((NORDLYS_ROAD, NORDLYS), (HAVNEFART_MAIN, HAVNEFART))
+        }
         for first in range(0, len(commands), 4):  # four at a time, at the same moment
-            await asyncio.gather(*(_do(replicas, administrators, command) for command in commands[first : first + 4]))
+            await asyncio.gather(
+                *(_do(replicas, administrators, ends, command) for command in commands[first : first + 4])
+            )
         _no_address_ever_reaches_two_products(replicas[0])
+        await _take(replicas[1], *ends.values())
+        _nobody_reaches_anything(replicas[0])  # C7: by now both accounts have ended
 
 
 async def _given(world: World) -> dict[str, Actor]:
@@ -75,7 +92,14 @@ async def _given(world: World) -> dict[str, Actor]:
     }
 
 
-async def _do(replicas: Sequence[World], administrators: dict[str, Actor], command: Command) -> None:
+async def _take(world: World, *letters: Letter) -> None:
+    assert world.backbone.inbox is not None
+    await world.backbone.inbox.take_letters(letters)
+
+
+async def _do(
+    replicas: Sequence[World], administrators: dict[str, Actor], ends: dict[str, Letter], command: Command
+) -> None:
     what, who, which, where = command
     world, email, product = replicas[where], PEOPLE[who], PRODUCTS[which]
     admin = administrators[WHERE[product][0]]
@@ -85,6 +109,9 @@ async def _do(replicas: Sequence[World], administrators: dict[str, Actor], comma
         answer = await world.asked_by(admin)("POST", "/profiles", person)
     elif what == "crash":
         await _lose_every_connection(world)
+        return
+    elif what == "end":
+        await _take(world, ends[WHERE[product][0]])  # said again, it does no harm
         return
     elif what == "close":
         await replicas[0].feed.given(closed(product, WHERE[product][0]))  # said again, it does no harm
@@ -131,3 +158,20 @@ def _no_address_ever_reaches_two_products(world: World) -> None:
             case ProfileCancelled(profile_id=profile):
                 assert address[profile] not in reaches
                 del address[profile]
+
+
+def _nobody_reaches_anything(world: World) -> None:
+    held: dict[tuple[str, str], int] = {}
+    for recorded in log_of(world.backbone):
+        match recorded.data:
+            case AccountAdministratorGranted(profile_id=profile, account_id=target):
+                held[profile, target] = recorded.version
+            case ProductAccessGranted(profile_id=profile, product_id=target):
+                held[profile, target] = recorded.version
+            case AccountAdministratorRevoked(profile_id=profile, account_id=target):
+                del held[profile, target]
+            case ProductAccessRevoked(profile_id=profile, product_id=target):
+                del held[profile, target]
+            case _:
+                pass
+    assert held == {}

@@ -30,7 +30,7 @@ PRODUCTS = st.sampled_from(["product-1", "product-2", "product-3"])
 EMAILS = st.sampled_from(
     ["anna@nordlys.example.com", "ＡＮＮＡ@nordlys.example.com", "maja@havnefart.example.dk", "anna"]
 )
-BECAUSE = st.sampled_from(["revoked", "product-closed"])
+BECAUSE = st.sampled_from(["revoked", "product-closed", "account-ended", "agreement-ended"])
 NAMES = st.sampled_from(["Anna Lund", "Anna Holm", " "])
 
 

@@ -122,14 +122,15 @@ def create_profile(profile: Profile, *, profile_id: str, email: str, name: str) 
 
     Raises EmailMalformed, ProfileIsCancelled, ProfileHasAnotherAddress, TextMalformed, LooksLikeACardNumber.
     """
-    address = email_address.normalised(email)
+    # The name is read even where it will not be used: what is refused must not tell whether the address is known (A9).
+    address, name = email_address.normalised(email), line(name, most=NAME)
     if profile.cancelled:
         raise ProfileIsCancelled
     if profile.address == address:
         return []
     if profile.id:
         raise ProfileHasAnotherAddress
-    return [ProfileCreated(profile_id=profile_id, email=email.strip(), address=address, name=line(name, most=NAME))]
+    return [ProfileCreated(profile_id=profile_id, email=email.strip(), address=address, name=name)]
 
 
 def grant_main_administrator(profile: Profile, *, agreement_id: str, company_id: str) -> list[ProfileEvent]:

@@ -23,14 +23,7 @@ class ProductAccessByEmail:
     tables: ClassVar[Mapping[str, LiteralString]] = {
         "product_access_by_email": """
             CREATE TABLE IF NOT EXISTS product_access_by_email (
-                address text PRIMARY KEY, profile_id text NOT NULL UNIQUE, product_id text NOT NULL);
-            CREATE INDEX IF NOT EXISTS product_access_by_email_product ON product_access_by_email (product_id);
-            CREATE OR REPLACE FUNCTION product_has_no_access_left(product text) RETURNS void LANGUAGE plpgsql AS $$
-            BEGIN
-                IF EXISTS (SELECT 1 FROM product_access_by_email WHERE product_id = product) THEN
-                    RAISE check_violation USING CONSTRAINT = 'product_has_access_left', MESSAGE = 'granted meanwhile';
-                END IF;
-            END $$;"""
+                address text PRIMARY KEY, profile_id text NOT NULL UNIQUE, product_id text NOT NULL)"""
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {"product_access_by_email_pkey": EmailHasProductAccess}
 
@@ -48,11 +41,3 @@ class ProductAccessByEmail:
                 )
             case _:
                 pass
-
-
-ACCESS_LEFT = "product_has_access_left"
-
-
-def nobody_is_left(product_id: str) -> Statement:
-    """What must hold once a product's accesses have ended: none was granted in between (constraint ACCESS_LEFT)."""
-    return Statement("SELECT product_has_no_access_left(%s)", (product_id,))
