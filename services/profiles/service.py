@@ -31,7 +31,7 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
         own=("profile", "attempt"),
         views=(reach, ProductAccessByEmail(), ProfileByEmail(), People(), OpenProducts(), LastAdministratorStays()),
         hears=("auth", "company", "products"),
-        follows=[*(kind for kind in STREAMS if kind != "profile"), "key"],
+        follows=[*(kind for kind in STREAMS if kind != "profile"), "key", "email-change"],
         copies=(reach, SigningKeys()),
         attempt_refused=AttemptRefused,
     )
