@@ -14,6 +14,7 @@ from services.auth.events import AddressProven, CodeAccepted, CodeRefused, CodeR
 from services.profiles.events import EmailChanged, ProfileCreated
 from tests.auth.conftest import ANNA, ANNAS_ID, DORA, DORAS_ID, NOBODY, SECRETS_KEY, SUSANNE, World, name
 from tests.auth.test_no_enumeration import shape
+from tests.auth.test_sessions import bearer
 from tests.feed import Asking
 
 NEW = "Anna.Holm@nordlys.example.com"
@@ -27,9 +28,9 @@ class Session:
         self.secret, self.id = started["session"], started["session_id"]
 
     async def ask(self, path: str, body: object, **headers: str) -> httpx.Response:
-        token = (await self.world.exchange(self.secret, "auth")).json().get("token", "none")
-        headers["authorization"] = f"Bearer {token}"
-        return await Asking(self.world.app, "auth", None)("POST", path, body, **headers)
+        held = await bearer(self.world, self.secret)
+        headers["authorization"] = held
+        return await Asking(self.world.app, "auth", None)("POST", path, body, content=None, **headers)
 
     async def request(self, email: str = NEW, **headers: str) -> str:
         """Ask for a code to the new address, and read it where only the mailer can."""
@@ -190,16 +191,14 @@ async def test_a15_customer_service_has_no_profile_and_nobody_else_is_listened_t
 async def test_c13_whoever_logged_out_or_is_cancelled_after_asking_proves_nothing(world: World) -> None:
     anna, dora = await logged_in(world, ANNA), await logged_in(world, DORA)
     annas, doras = await anna.request(), await dora.request("dora.new@nordlys.example.com")
-    token = (await world.exchange(anna.secret, "auth")).json()["token"]
-    late = {"authorization": f"Bearer {token}"}
+    late = await bearer(world, anna.secret)
     ask = Asking(world.app, "auth", None)
-    assert (await ask("DELETE", "/login/sessions/current", **late)).status_code == 200
-    answer = await ask("POST", "/login/email-change/confirm", {"code": annas}, **late)
+    assert (await ask("DELETE", "/login/sessions/current", authorization=late)).status_code == 200
+    answer = await ask("POST", "/login/email-change/confirm", {"code": annas}, authorization=late)
     assert (answer.status_code, answer.json()["code"]) == (401, "session-not-valid")
-    doras_token = (await world.exchange(dora.secret, "auth")).json()["token"]
+    late = await bearer(world, dora.secret)
     await world.auth.backbone.database.execute("UPDATE people SET cancelled = true WHERE profile_id = %s", (DORAS_ID,))
-    late = {"authorization": f"Bearer {doras_token}"}
-    assert (await ask("POST", "/login/email-change/confirm", {"code": doras}, **late)).status_code == 422
+    assert (await ask("POST", "/login/email-change/confirm", {"code": doras}, authorization=late)).status_code == 422
     assert refusals(world) == ["unknown"]
     assert not world.said(AddressProven)
 

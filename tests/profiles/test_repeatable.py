@@ -135,8 +135,9 @@ def test_a15_an_address_changes_nothing_but_itself(commands: list[Command]) -> N
     assert isinstance(refused, list)
     assert reduce(evolve, refused, profile) == profile
     if isinstance(changed, list):
-        new = {"email": "Anna.New@nordlys.example.com", "address": "anna.new@nordlys.example.com"}
-        assert reduce(evolve, changed, profile) == replace(profile, **new)
+        assert reduce(evolve, changed, profile) == replace(
+            profile, email="Anna.New@nordlys.example.com", address="anna.new@nordlys.example.com"
+        )
     else:
         assert profile.cancelled
 
