@@ -40,11 +40,16 @@ class Permit:
     kind: str
     target: str | None
 
+    @property
+    def grant(self) -> str:
+        """The grant as events name it."""
+        return self.kind if self.target is None else f"{self.kind}:{self.target}"
+
     def covers(self, cause: Cause) -> Cause:
         """The cause, acting under this grant, refused if the grant is gone at the commit (A14)."""
         if self.target is None:
-            return cause.under(self.kind)
-        return cause.under(f"{self.kind}:{self.target}", must_hold(self.actor.id, self.kind, self.target))
+            return cause.under(self.grant)
+        return cause.under(self.grant, must_hold(self.actor.id, self.kind, self.target))
 
 
 class Access:
