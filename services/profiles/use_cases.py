@@ -12,7 +12,7 @@ from services.profiles.access import Access
 from services.profiles.domain import profile as rules
 from services.profiles.domain.profile import Profile, evolve
 from services.profiles.events import ProfileEvent
-from services.profiles.policy import ACCOUNT, MAIN, PRODUCT, Operation
+from services.profiles.policy import ACCOUNT, MAIN, PRODUCT, STAFF, WHO, Operation
 from services.profiles.views import people
 from services.profiles.views.last_administrator import administrators_stay
 from services.profiles.views.open_products import ProductIsClosed, must_be_open, where_is
@@ -38,6 +38,10 @@ class CannotCancel(Forbidden):
 
     code = "cannot-cancel"
     rule = "A11"
+
+    def __init__(self) -> None:
+        # The one answer that tells nothing of where else this person holds something (A9).
+        super().__init__(who_could=f"{WHO[STAFF]} or the person themselves")
 
 
 @dataclass(frozen=True, slots=True)
