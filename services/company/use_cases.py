@@ -107,10 +107,8 @@ class UseCases:
 
         Raises NotFound, NotPermitted, TextMalformed, LooksLikeACardNumber.
         """
-        company_id = await companies.with_agreement(self._database, agreement_id)
-        if company_id is None:
-            raise NotFound
-        cause = await self._permitted(policy.CREATE_SUB_ACCOUNT, agreement_id, cause)
+        company_id = await companies.with_agreement(self._database, agreement_id) or ""
+        cause = await self._permitted(policy.CREATE_SUB_ACCOUNT, agreement_id, cause, exists=bool(company_id))
         account_id = new_id("account")
         decide = partial(rules.create_sub_account, agreement_id=agreement_id, account_id=account_id, name=name)
         return await self._numbered(company_id, decide, cause, account_id=account_id)
@@ -120,18 +118,15 @@ class UseCases:
 
         Raises NotFound, NotPermitted, EmailMalformed, TextMalformed, LooksLikeACardNumber.
         """
-        if await companies.one(self._database, company_id) is None:
-            raise NotFound
-        cause = await self._permitted(policy.CHANGE_COMPANY, company_id, cause)
+        known = await companies.one(self._database, company_id) is not None
+        cause = await self._permitted(policy.CHANGE_COMPANY, company_id, cause, exists=known)
         decide = partial(rules.change_contact_details, **asdict(contact))
         return await self._streams.change(COMPANIES, company_id, decide, cause.answering(company_id=company_id))
 
     async def rename_account(self, account_id: str, name: str, cause: Cause) -> Written:
         """Give an account another name (C1, C2). Raises NotFound, NotPermitted, TextMalformed, LooksLikeACardNumber."""
-        account = await accounts.one(self._database, account_id)
-        if account is None:
-            raise NotFound
-        cause = await self._permitted(policy.RENAME_ACCOUNT, account_id, cause)
+        account = await accounts.one(self._database, account_id) or {}
+        cause = await self._permitted(policy.RENAME_ACCOUNT, account_id, cause, exists=bool(account))
         decide = partial(rules.rename_account, account_id=account_id, name=name)
         return await self._streams.change(
             COMPANIES, account["company_id"], decide, cause.answering(account_id=account_id)
@@ -166,8 +161,8 @@ class UseCases:
 
     # ------------------------------------------------------------------------------------------------------------------
 
-    async def _permitted(self, operation: Operation, target: str, cause: Cause) -> Cause:
-        return (await self._access.require(cause.actor, operation, target)).covers(cause)
+    async def _permitted(self, operation: Operation, target: str, cause: Cause, *, exists: bool = True) -> Cause:
+        return (await self._access.require(cause.actor, operation, target, exists=exists)).covers(cause)
 
     async def _numbered(self, stream: str, decide: "_DecideNumbered", cause: Cause, **answer: Any) -> Written:
         """Change a company by a decision that asks for a fresh customer number, which the answer tells, too."""

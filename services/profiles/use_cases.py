@@ -194,9 +194,11 @@ class UseCases:
         return _decision(grant, "", await self._company_of(grant)), permit.covers
 
     async def _company_of(self, grant: Grant) -> str:
+        # By the kind of the grant: an agreement is no account, whoever names it as one.
         row = await self._database.row(
-            "SELECT company_id FROM reach_accounts WHERE account_id = %(id)s OR agreement_id = %(id)s LIMIT 1",
-            {"id": grant.id},
+            "SELECT company_id FROM reach_accounts WHERE %(kind)s = 'account-administrator' AND account_id = %(id)s "
+            "OR %(kind)s = 'main-administrator' AND agreement_id = %(id)s LIMIT 1",
+            {"kind": grant.kind, "id": grant.id},
         )
         if row is None:
             raise NotFound

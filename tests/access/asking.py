@@ -110,6 +110,6 @@ def identifiers(things: Mapping[str, str], request: Request) -> list[str]:
 
 
 def twin(identifier: str) -> str:
-    """An identifier that nothing has, of the same kind and made at the same moment, so it sorts where the other does."""
+    """An identifier that nothing has: of the same kind and of the same moment, so it sorts where the other does."""
     kind, own = kind_of(identifier), identifier.rpartition("-")[2]
     return f"{kind}-{own[:16]}{uuid7().hex[16:]}"

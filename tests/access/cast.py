@@ -19,7 +19,7 @@ CANARIES: Final = (
     *(CANARY.lower(), "71717171", "71 00 00 01", "71 00 00 02"),
     *("qz71701", "qz71702", "qz71703", "wvwzzz1jzx7171717", "9208000071717171"),
 )
-"""All of them, in small letters: where no word can stand (a CVR number, telephones, plates, a VIN, a device) its own."""
+"""All of them, in small letters; where no word can stand (CVR, telephone, plate, VIN, device) there is a number."""
 
 NORDLYS: Final[Mapping[str, str]] = {
     "cvr": "71717171",
@@ -112,6 +112,8 @@ async def prepare(url: str) -> Cast:
         await _all_is_known_everywhere(cast)
         former = cast.nordlys
         await _ask(former.people["administrator"], f"/profiles/{former.things['former']}/cancel", {"confirm": True})
+        while (await former.people["former"].send("GET", "/login/sessions/current")).status_code != 401:
+            await asyncio.sleep(0.1)
     return cast
 
 
@@ -217,7 +219,7 @@ async def _ask(who: Person, path: str, body: Any) -> dict[str, Any]:
 async def _all_is_known_everywhere(cast: Cast) -> None:
     """Every service has applied all that anybody has seen, before the first question is asked."""
     for person in cast.everybody():
+        cast.staff.has_seen(person)
         for path in ("/companies", "/products", "/profiles", f"/history/{cast.nordlys.things['company']}"):
             answer = await cast.staff.send("GET", path)
             assert answer.status_code == 200, answer.text
-        cast.staff.has_seen(person)

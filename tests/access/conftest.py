@@ -68,7 +68,7 @@ class World:
     def rows(self, service: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """What stands in a service's database."""
         with psycopg.connect(self.databases[service]) as connection:
-            return connection.execute(sql, values or None).fetchall()  # type: ignore[arg-type]
+            return connection.execute(sql, values or None).fetchall()
 
     def business(self) -> dict[str, int]:
         """How many events of the business every service has: none of what is asked here may add one."""

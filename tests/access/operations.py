@@ -83,8 +83,11 @@ CONTACT = {
 SOMEBODY = {"email": "somebody@example.com", "name": "Somebody"}
 COMPANY = {
     **CONTACT,
-    **{"cvr": "1", "legal_name": "Some company", "payment": "invoice"},
-    **{"account_name": "Some account", "administrator": SOMEBODY},
+    "cvr": "1",
+    "legal_name": "Some company",
+    "payment": "invoice",
+    "account_name": "Some account",
+    "administrator": SOMEBODY,
 }
 NO_PLATE = {"kind": "number-plate-payment", "country": "DK", "plate": "-"}
 VEHICLE = {"make": "{make}", "model": "{model}", "vehicle_type": "lorry", "plate": "{vehicle_plate}"}

@@ -90,7 +90,7 @@ def _record(recorded: dict[str, dict[str, str]], answer: httpx.Response, identif
 
 
 def shape(answer: httpx.Response, identifier: str) -> tuple[int, list[tuple[str, str]], bytes]:
-    """All of an answer that can be compared; the request's own id is replaced, and the identifier where it is echoed."""
+    """All of an answer that can be compared: without the request's own id, and the identifier where it is echoed."""
     headers = [(name, value) for name, value in answer.headers.items() if name not in {"x-request-id", "date"}]
     body = answer.content.replace(answer.headers["x-request-id"].encode(), b"request")
     return answer.status_code, headers, body.replace(identifier.encode(), b"identifier")
@@ -112,7 +112,7 @@ def test_z03_each_identifier_in_each_place_of_each_operation(world: World, forei
         (request, who, name, identifier)
         for request in requests()
         if request.operation.id != HISTORY
-        for name in identifiers(world.theirs | {"oneself": world.theirs["driver"]}, request)
+        for name in identifiers({**world.theirs, "oneself": world.theirs["driver"]}, request)
         for who in THEIRS
         for identifier in _fitting(world, name, foreign, others=who == THEIRS[0])
     ]
