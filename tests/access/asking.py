@@ -59,16 +59,24 @@ class Request:
         return f"{self.operation.id} by {self.ask.row.name}"
 
     def names(self) -> list[str]:
-        """The things that stand in the path and in the body, each once."""
+        """The things that stand in the path, in the query and in the body, each once."""
         in_path = [thing for _, thing in self.ask.things(self.operation.template)]
-        return list(dict.fromkeys([*in_path, *names_in_body(self.ask.body)]))
+        return list(dict.fromkeys([*in_path, *names_in(self.ask.query), *names_in(self.ask.body)]))
 
-    def send(self, world: World, who: str, things: Mapping[str, str], query: str = "") -> httpx.Response:
-        """Ask as somebody, about these things."""
+    def sent(self, things: Mapping[str, str], more: Mapping[str, str] | None = None) -> tuple[str, Any]:
+        """The path with its query, and the body, about these things; `more` stands in the query, too."""
         path = self.operation.template
         for parameter, thing in self.ask.things(self.operation.template):
             path = path.replace(f"{{{parameter}}}", things[thing])
-        return world.ask(who, self.operation.method, path + query, filled(self.ask.body, things), self.ask.headers)
+        query = {**filled(dict(self.ask.query), things), **(more or {})}
+        return path + (f"?{httpx.QueryParams(query)}" if query else ""), filled(self.ask.body, things)
+
+    def send(
+        self, world: World, who: str, things: Mapping[str, str], more: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """Ask as somebody, about these things."""
+        path, body = self.sent(things, more)
+        return world.ask(who, self.operation.method, path, body, self.ask.headers)
 
 
 def requests() -> list[Request]:
@@ -89,17 +97,17 @@ def filled(part: Any, things: Mapping[str, str]) -> Any:
             return part
 
 
-def names_in_body(part: Any) -> Iterator[str]:
-    """The names that stand in a body."""
+def names_in(part: Any) -> Iterator[str]:
+    """The names that stand in a body or a query."""
     match part:
         case str():
             yield from NAME.findall(part)
         case dict():
             for value in part.values():
-                yield from names_in_body(value)
+                yield from names_in(value)
         case list():
             for value in part:
-                yield from names_in_body(value)
+                yield from names_in(value)
         case _:
             pass
 

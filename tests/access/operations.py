@@ -47,6 +47,7 @@ class Ask:
     sees: str = ""
     """A person whom the asker has to see first."""
     path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -88,7 +88,7 @@ def _things(world: World) -> dict[str, str]:
 
 def test_z05_a_parameter_that_is_not_asked_for_is_refused(world: World) -> None:
     for request in requests():
-        answer = request.send(world, who_may(request), _things(world), "?tenant_id=1&role=administrator")
+        answer = request.send(world, who_may(request), _things(world), {"tenant_id": "1", "role": "administrator"})
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request"), f"{request}: {answer.text}"
 
 

@@ -54,13 +54,13 @@ def answers(world: World) -> list[Asked]:
     return [(request, actor, answer) for (request, actor, _), answer in zip(cells, found, strict=True)]
 
 
-def _ways(request: Request) -> tuple[str, ...]:
+def _ways(request: Request) -> tuple[dict[str, str], ...]:
     """As it is, and as a dry run where there is one: who may not do a thing may not try it either."""
-    return ("", "?dry-run=true") if "dry-run" in request.operation.queries else ("",)
+    return ({}, {"dry-run": "true"}) if "dry-run" in request.operation.queries else ({},)
 
 
-def _asked(world: World, request: Request, actor: Somebody, query: str) -> httpx.Response:
-    return request.send(world, actor.name, {**world.ours, "oneself": _oneself(world, actor)}, query)
+def _asked(world: World, request: Request, actor: Somebody, more: dict[str, str]) -> httpx.Response:
+    return request.send(world, actor.name, {**world.ours, "oneself": _oneself(world, actor)}, more)
 
 
 def _oneself(world: World, actor: Somebody) -> str:

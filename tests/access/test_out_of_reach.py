@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from shared.ids import kind_of
-from tests.access.asking import IDENTIFIER, Request, identifiers, names_in_body, requests, twin
+from tests.access.asking import IDENTIFIER, Request, described, identifiers, names_in, requests, twin
 from tests.access.conftest import World, at_once
 from tests.access.harvest import API, FEW, Shown, attempts, few_of_each, shown_to_all
 
@@ -134,7 +134,8 @@ def test_z03_each_identifier_in_each_place_of_each_operation(world: World, forei
 def _is_a_name(request: Request, name: str, identifier: str) -> bool:
     """Whether such an identifier can stand there at all; in a path it has to be of the right kind."""
     in_path = [parameter for parameter, thing in request.ask.things(request.operation.template) if thing == name]
-    return name in names_in_body(request.ask.body) or f"{kind_of(identifier)}_id" in in_path
+    elsewhere = [*names_in(request.ask.query), *names_in(request.ask.body)]
+    return name in elsewhere or f"{kind_of(identifier)}_id" in in_path
 
 
 def _fitting(world: World, name: str, foreign: list[str], *, others: bool) -> list[str]:
@@ -145,16 +146,17 @@ def _fitting(world: World, name: str, foreign: list[str], *, others: bool) -> li
 
 
 def test_z03_in_filters_and_cursors(world: World, foreign: list[str], of_theirs: Shown) -> None:
+    """Of every list: as the place to go on from, and as what it is narrowed to."""
     questions = [
-        (who, f"{API}/{path}", identifier)
+        (who, f"{operation.template}?{name}={{id}}", identifier)
         for who in THEIRS
+        for operation in described().values()
+        if operation.method == "GET" and "{" not in operation.template
+        for name in operation.queries
         for identifier in foreign
-        for path in (
-            *("companies?after={id}", "accounts?after={id}", "products?after={id}", "profiles?after={id}"),
-            *(("accounts?company_id={id}",) if kind_of(identifier) == "company" else ()),
-            *(("products?account_id={id}",) if kind_of(identifier) == "account" else ()),
-        )
+        if name in {"after", f"{kind_of(identifier)}_id"}
     ]
+    assert len(questions) > 3 * len(foreign)
     pairs = pairs_of(world, questions)
     must_be_alike(world, pairs)
     assert {pair.of_others.status_code for pair in pairs} == {200}

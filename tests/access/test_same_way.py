@@ -14,10 +14,11 @@ from fastapi import FastAPI
 
 from services.audit import service as audit
 from services.company import service as company
+from services.gateway.contract import PREFIX
 from services.products import service as products
 from services.profiles import service as profiles
 from shared.database import Database, Row
-from tests.access.asking import Request, filled, identifiers, requests, twin
+from tests.access.asking import Request, identifiers, requests, twin
 from tests.access.conftest import World
 from tests.access.test_out_of_reach import THEIRS
 from tests.contracts.test_contracts import read
@@ -54,18 +55,15 @@ async def replicas(world: World) -> AsyncIterator[dict[str, FastAPI]]:
 
 
 def service_of(request: Request) -> str | None:
-    template = request.operation.template.removeprefix("/api/v1")
+    template = request.operation.template.removeprefix(PREFIX)
     return next((name for name in SERVICES if template in read("openapi", f"{name}.json")["paths"]), None)
 
 
 async def ask(app: FastAPI, token: str, request: Request, things: Mapping[str, str]) -> httpx.Response:
-    path = request.operation.template.removeprefix("/api/v1")
-    for parameter, thing in request.ask.things(request.operation.template):
-        path = path.replace(f"{{{parameter}}}", things[thing])
+    path, body = request.sent(things)
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://inside.example.com") as http:
-        body = filled(request.ask.body, things)
-        return await http.request(request.operation.method, path, json=body, headers=headers)
+        return await http.request(request.operation.method, path.removeprefix(PREFIX), json=body, headers=headers)
 
 
 def places(world: World) -> Iterator[tuple[Request, str]]:

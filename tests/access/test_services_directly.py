@@ -11,8 +11,8 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.gateway.contract import METHODS, SERVICES
-from tests.access.asking import IDENTIFIER, Request, filled, requests, twin
+from services.gateway.contract import METHODS, PREFIX, SERVICES
+from tests.access.asking import IDENTIFIER, Request, identifiers, requests, twin
 from tests.access.conftest import World, at_once
 from tests.access.operations import IN_PATH
 from tests.access.test_out_of_reach import shape
@@ -109,35 +109,24 @@ def test_z09_with_a_good_token_others_things_are_still_out_of_reach(world: World
         for service in SERVICES
         for template, item in read("openapi", f"{service}.json")["paths"].items()
     }
-    none = {name: twin(thing) if IDENTIFIER.fullmatch(thing) else thing for name, thing in world.ours.items()}
-    about_something = [request for request in requests() if IDENTIFIER.search(str(_sent(request, world.ours)))]
+    ours = {**world.ours, "oneself": world.ours["driver"]}
+    none = {name: twin(thing) if IDENTIFIER.fullmatch(thing) else thing for name, thing in ours.items()}
+    about_something = [request for request in requests() if identifiers(ours, request)]
 
     def put(request: Request) -> tuple[httpx.Response, httpx.Response]:
-        service = services[request.operation.template.removeprefix("/api/v1")]
+        service = services[request.operation.template.removeprefix(PREFIX)]
+        return put_to(service, request, ours), put_to(service, request, none)
+
+    def put_to(service: str, request: Request, things: Mapping[str, str]) -> httpx.Response:
+        path, body = request.sent(things)
+        url = world.addresses[service] + path.removeprefix(PREFIX)
         headers = {"Authorization": f"Bearer {world.token(HANS, service)}"}
-        one, other = (
-            world.http.request(
-                request.operation.method,
-                world.addresses[service] + _sent(request, things)[0],
-                json=filled(request.ask.body, things),
-                headers=headers,
-            )
-            for things in ({**world.ours, "oneself": world.ours["driver"]}, {**none, "oneself": none["driver"]})
-        )
-        return one, other
+        return world.http.request(request.operation.method, url, json=body, headers=headers)
 
     assert len(about_something) > 20
     for request, (one, other) in zip(about_something, at_once(put, about_something), strict=True):
         assert one.status_code == 404, f"{request}: {one.text}"
         assert shape(one, "-") == shape(other, "-"), f"{request}: {one.text} {other.text}"
-
-
-def _sent(request: Request, things: Mapping[str, str]) -> tuple[str, object]:
-    known = {**things, "oneself": things["driver"]}
-    path = request.operation.template.removeprefix("/api/v1")
-    for parameter, thing in request.ask.things(request.operation.template):
-        path = path.replace(f"{{{parameter}}}", known[thing])
-    return path, filled(request.ask.body, known)
 
 
 def test_z09_a_token_of_the_inside_lives_for_a_minute(world: World) -> None:
