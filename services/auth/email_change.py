@@ -51,8 +51,8 @@ class EmailChange:
 
         Raises EmailMalformed, NotFound for customer service (which has no profile), SessionNotValid, LoginNotFresh.
         """
-        new = {"email": email.strip(), "address": normalised(email)}
         session = await self._session(session_id, cause.actor)
+        new = {"email": email.strip(), "address": normalised(email)}
         must_be_fresh(session["started_at"], now=self._clock(), limits=self._limits)
         subject, challenge_id = str(cause.actor), new_id(EMAIL_CHANGE)
         found_by = self._codes.of_asking(EMAIL_CHANGE, session_id)

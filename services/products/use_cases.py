@@ -165,10 +165,8 @@ class UseCases:
 
     async def _ordering(self, account_id: str, cause: Cause) -> tuple[Row, Cause]:
         """The account that an order is for, and the cause it is made under. Raises NotFound, NotPermitted."""
-        account = await payment_of(self._database, account_id)
-        if account is None:
-            raise NotFound
-        permit = await self._access.require(cause.actor, policy.ORDER_PRODUCT, account_id)
+        account = await payment_of(self._database, account_id) or {}
+        permit = await self._access.require(cause.actor, policy.ORDER_PRODUCT, account_id, exists=bool(account))
         cause = permit.covers(cause).guarded_by(account_must_be_open(account_id))
         return {**account, "account_id": account_id}, cause
 
@@ -184,9 +182,8 @@ class UseCases:
         return await self._streams.change(PRODUCTS, product_id, here, cause.answering(product_id=product_id))
 
     async def _change(self, operation: Operation, product_id: str, decide: "_Decide", cause: Cause) -> Written:
-        if await products.one(self._database, product_id) is None:
-            raise NotFound
-        permit = await self._access.require(cause.actor, operation, product_id)
+        known = await products.one(self._database, product_id) is not None
+        permit = await self._access.require(cause.actor, operation, product_id, exists=known)
         told = permit.covers(cause).answering(product_id=product_id)
         return await self._streams.change(PRODUCTS, product_id, decide, told)
 

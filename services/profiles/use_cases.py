@@ -30,7 +30,7 @@ from services.profiles.domain.profile import (
     evolve,
 )
 from services.profiles.events import Ending, NotTheirs, ProfileCancelled, ProfileEvent
-from services.profiles.policy import MAIN, PRODUCT, Operation
+from services.profiles.policy import MAIN, PRODUCT, STAFF, WHO, Operation
 from services.profiles.reach import account_must_be_open, agreement_must_be_open
 from services.profiles.views import open_sessions, people
 from services.profiles.views.holders import holders_at, nobody_is_left
@@ -59,6 +59,10 @@ class CannotCancel(Forbidden):
 
     code = "cannot-cancel"
     rule = "A11"
+
+    def __init__(self) -> None:
+        # The one answer that tells nothing of where else this person holds something (A9).
+        super().__init__(who_could=f"{WHO[STAFF]} or the person themselves")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,10 +243,12 @@ class UseCases:
         return _Step(grant, await self._access.require(actor, _REVOKING[grant.kind], grant.id), taking(grant))
 
     async def _company_of(self, grant: Grant) -> str:
+        # By the kind of the grant: an agreement is no account, whoever names it as one.
         row = await self._database.row(
-            "SELECT company_id FROM reach_accounts WHERE account_id = %(id)s "
-            "UNION SELECT company_id FROM reach_agreements WHERE agreement_id = %(id)s",
-            {"id": grant.id},
+            "SELECT company_id FROM reach_accounts WHERE %(kind)s = 'account-administrator' AND account_id = %(id)s "
+            "UNION SELECT company_id FROM reach_agreements "
+            "WHERE %(kind)s = 'main-administrator' AND agreement_id = %(id)s",
+            {"kind": grant.kind, "id": grant.id},
         )
         if row is None:
             raise NotFound
