@@ -3,16 +3,16 @@
 A4, A5, A10, A11: who may create, grant, revoke and cancel is asked of the one policy (`policy.py`), within reach only.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from services.profiles import access, policy
-from services.profiles.access import Access
+from services.profiles import access
+from services.profiles.access import Access, Decision
 from services.profiles.domain import profile as rules
 from services.profiles.domain.profile import Profile, evolve
 from services.profiles.events import ProfileEvent
-from services.profiles.policy import ACCOUNT, MAIN, PRODUCT, Operation
+from services.profiles.policy import ACCOUNT, GRANTING, MAIN, PRODUCT, REVOKING
 from services.profiles.views import people
 from services.profiles.views.last_administrator import administrators_stay
 from services.profiles.views.open_products import ProductIsClosed, must_be_open, where_is
@@ -87,7 +87,7 @@ class UseCases:
     async def revoke(self, profile_id: str, grant: Grant, cause: Cause) -> Written:
         """End one grant of somebody in reach. Raises NotFound, NotPermitted, LastAdministrator (A12)."""
         await self.see(profile_id, cause.actor)
-        permit = await self._access.require(cause.actor, _REVOKING[grant.kind], grant.id)
+        permit = await self._access.require(cause.actor, REVOKING[grant.kind], grant.id)
         cause = _keeping_administrators(permit.covers(cause)).answering(profile_id=profile_id)
         return await self._streams.change(PROFILES, profile_id, _revoking(grant), cause)
 
@@ -178,7 +178,7 @@ class UseCases:
 
     async def _granting(self, grant: Grant, cause: Cause) -> "tuple[_Decide, Callable[[Cause], Cause]]":
         """The decision that makes a grant, and the cause it is made under. Raises NotFound, NotPermitted."""
-        permit = await self._access.require(cause.actor, _GRANTING[grant.kind], grant.id)
+        permit = await self._access.require(cause.actor, GRANTING[grant.kind], grant.id)
         if grant.kind == PRODUCT:
             product = await where_is(self._database, grant.id)
             if product is None:
@@ -200,27 +200,21 @@ class UseCases:
 
     async def _covering_all(self, profile: Profile, cause: Cause) -> Cause:
         """Every grant of the profile must be one that the actor could revoke. Raises CannotCancel."""
-        for kind, target in sorted(_held(profile)):
-            try:
-                permit = await self._access.require(cause.actor, _REVOKING[kind], target)
-            except (NotFound, Forbidden):
-                raise CannotCancel from None
-            cause = permit.covers(cause)
+        for decision in await revocable(self._access, cause.actor, _held(profile)):
+            if decision.permit is None:
+                raise CannotCancel
+            cause = decision.permit.covers(cause)
         return cause
 
 
-_Decide = Callable[[Profile], Sequence[ProfileEvent]]
+async def revocable(
+    may: Access, actor: Actor, grants: Iterable[tuple[str, str]], in_sight_of: Actor | None = None
+) -> list[Decision]:
+    """Whether the actor could revoke each of these grants; who could all of a profile may cancel it (A11)."""
+    return [await may.decide(actor, REVOKING[kind], target, in_sight_of=in_sight_of) for kind, target in sorted(grants)]
 
-_GRANTING: dict[str, Operation] = {
-    MAIN: policy.GRANT_MAIN_ADMINISTRATOR,
-    ACCOUNT: policy.GRANT_ACCOUNT_ADMINISTRATOR,
-    PRODUCT: policy.GRANT_PRODUCT_ACCESS,
-}
-_REVOKING: dict[str, Operation] = {
-    MAIN: policy.REVOKE_MAIN_ADMINISTRATOR,
-    ACCOUNT: policy.REVOKE_ACCOUNT_ADMINISTRATOR,
-    PRODUCT: policy.REVOKE_PRODUCT_ACCESS,
-}
+
+_Decide = Callable[[Profile], Sequence[ProfileEvent]]
 
 
 def _creating(profile_id: str, email: str, name: str) -> _Decide:

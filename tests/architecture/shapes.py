@@ -14,7 +14,7 @@ MUST = {"README.md", "__main__.py", "service.py", "api.py"}
 OF_ITS_OWN: Mapping[str, set[str]] = {
     "auth": {"keys.py", "upkeep.py"},
     "audit": {"about.py"},
-    "profiles": {"access.py", "policy.py", "reach.py"},
+    "profiles": {"access.py", "policy.py", "reach.py", "conditions.py", "explaining.py", "explaining_api.py"},
     "gateway": {
         *("contract.py", "credentials.py", "development.py", "json_depth.py", "limits.py", "outside.py"),
         *("proxy.py", "public.py", "refusing.py", "routing.py"),

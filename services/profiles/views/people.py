@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, LiteralString
 
+from services.profiles.access import IN_SIGHT
 from services.profiles.events import ContactDetailsChanged, ProfileCancelled, ProfileCreated
 from shared.actor import Actor
 from shared.database import Database, Row
@@ -42,14 +43,10 @@ class People:
 
 _GRANT: LiteralString = "jsonb_build_object('kind', g.kind, 'id', g.target_id) ORDER BY g.kind, g.target_id"
 
-# A grant is within reach when it lies on an account that the asker administers, or is a main administrator's of an
-# agreement that the asker sees: their own, or that of an account that they administer.
 _VISIBLE: LiteralString = f"""
     SELECT p.profile_id, p.email, p.name, p.phone, p.cancelled, jsonb_agg({_GRANT}) AS grants
     FROM people p JOIN reach_grants g USING (profile_id)
-    WHERE (g.account_id IN (SELECT account_id FROM administered_accounts(%(who)s))
-        OR g.kind = 'main-administrator' AND g.target_id IN (
-            SELECT agreement_id FROM reach_accounts JOIN administered_accounts(%(who)s) USING (account_id)))
+    WHERE {IN_SIGHT}
       AND p.profile_id > %(after)s AND (%(one)s::text IS NULL OR p.profile_id = %(one)s)
     GROUP BY p.profile_id ORDER BY p.profile_id LIMIT %(limit)s"""
 
@@ -66,7 +63,7 @@ async def visible_to(
     database: Database, actor: Actor, *, staff: bool, after: str = "", one: str | None = None
 ) -> list[Row]:
     """People with a grant in the actor's reach, in the order of their ids, after the one named; or just that one."""
-    asked = {"who": actor.id, "after": after, "one": one, "limit": PAGE, "self": None}
+    asked = {"seer": actor.id, "after": after, "one": one, "limit": PAGE, "self": None}
     return await database.rows(_ALL if staff else _VISIBLE, asked)
 
 
