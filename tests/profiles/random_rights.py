@@ -1,12 +1,13 @@
 """Random rights: people who hold anything on two companies, one of them with an agreement over two of its accounts."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
 from services.profiles.access import Access
+from services.profiles.domain.profile import Profile
 from services.profiles.events import (
     AccountAdministratorGranted,
     MainAdministratorGranted,
@@ -106,8 +107,7 @@ async def given_rights(dsn: str, rights: tuple[Held, ...]) -> AsyncIterator[Righ
         )
         cause = Cause(SUSANNE, "given", grant="customer-service")
         for person, held in zip(PEOPLE, rights, strict=True):
-            events = list(_events(person, held))
-            await world.backbone.streams.change(PROFILES, person, lambda _, made=events: made, cause)
+            await world.backbone.streams.change(PROFILES, person, _having(_events(person, held)), cause)
         database, may = world.backbone.database, Access(world.backbone.database)
         use = UseCases(world.backbone.streams, database, may)
         yield Rights(world, may, Explaining(database, may), use)
@@ -115,6 +115,10 @@ async def given_rights(dsn: str, rights: tuple[Held, ...]) -> AsyncIterator[Righ
 
 def person(profile_id: str) -> Actor:
     return Actor("profile", profile_id)
+
+
+def _having(events: list[ProfileEvent]) -> Callable[[Profile], list[ProfileEvent]]:
+    return lambda _: events
 
 
 def _events(person: str, held: Held) -> list[ProfileEvent]:
