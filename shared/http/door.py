@@ -252,8 +252,9 @@ def _route_of(request: Request) -> str:
 
 
 async def _identifiers(request: Request) -> list[str]:
-    """Every identifier that a request names, in its path and in its body."""
-    found = [str(value) for value in request.path_params.values() if _IDENTIFIER.fullmatch(str(value))]
+    """Every identifier that a request names, in its path, its query and its body."""
+    named = [*request.path_params.values(), *request.query_params.values()]
+    found = list(dict.fromkeys(str(value) for value in named if _IDENTIFIER.fullmatch(str(value))))[:20]
     try:
         body = orjson.loads(await request.body())
     except orjson.JSONDecodeError:
