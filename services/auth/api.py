@@ -155,6 +155,6 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     )
     async def log_out(command: Annotated[Command, Depends(door.command)]) -> Response:
         """Log out: the session is over at once."""
-        return await command.run(lambda cause: use.log_out(command.caller.session, cause))
+        return await command.run(lambda cause: use.log_out(command.caller.session, cause), unheard=True)
 
     return api

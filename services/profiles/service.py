@@ -4,6 +4,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
+from services.auth.ended_sessions import EndedSessions, must_not_have_ended
 from services.auth.keys import SigningKeys, find_key
 from services.profiles import api
 from services.profiles.access import Access
@@ -24,18 +25,27 @@ NAME = "profiles"
 
 def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
     """Profiles, put together: its parts for the command line, its application for the server."""
-    reach = Reach()
+    reach, ended = Reach(), EndedSessions()
     backbone = Backbone(
         NAME,
         settings,
         own=("profile", "attempt"),
-        views=(reach, ProductAccessByEmail(), ProfileByEmail(), People(), OpenProducts(), LastAdministratorStays()),
+        views=(
+            reach,
+            ended,
+            ProductAccessByEmail(),
+            ProfileByEmail(),
+            People(),
+            OpenProducts(),
+            LastAdministratorStays(),
+        ),
         hears=("auth", "company", "products"),
-        follows=[*(kind for kind in STREAMS if kind != "profile"), "key"],
-        copies=(reach, SigningKeys()),
+        heeds=("auth",),
+        follows=[*(kind for kind in STREAMS if kind != "profile"), "key", "session"],
+        copies=(reach, SigningKeys(), ended),
         attempt_refused=AttemptRefused,
     )
     use = UseCases(backbone.streams, backbone.database, Access(backbone.database))
     backbone.reacts(reactions(use))
-    door = backbone.door(partial(find_key, backbone.database))
+    door = backbone.door(partial(find_key, backbone.database), partial(must_not_have_ended, backbone.database))
     return backbone, backbone.app(api.routes(use, door), door)
