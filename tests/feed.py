@@ -109,9 +109,10 @@ def _stream_of(event: Event) -> str:
     return str(next(value for field in fields if (value := getattr(event, field, None))))
 
 
-def token(actor: Actor, audience: str) -> str:
-    """An access token as auth signs them."""
-    return sign(KEY, KEY_ID, audience=audience, actor=actor, session=new_id("session"), now=datetime.now(UTC))
+def token(actor: Actor, audience: str, session: str | None = None) -> str:
+    """An access token as auth signs them, of a session of its own unless one is named."""
+    session = session or new_id("session")
+    return sign(KEY, KEY_ID, audience=audience, actor=actor, session=session, now=datetime.now(UTC))
 
 
 class Asking:

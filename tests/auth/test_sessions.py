@@ -153,6 +153,30 @@ async def test_logging_out_ends_the_session_at_once_and_only_once(world: World) 
     assert [str(recorded.actor) for recorded in ended] == [f"profile:{ANNAS_ID}"]
 
 
+async def test_c13_a_token_of_a_cancelled_login_is_worth_nothing_here_at_once(world: World) -> None:
+    session = await world.logged_in(ANNA)
+    held = await bearer(world, session["session"])
+    ask = Asking(world.app, "auth", None)
+    assert (await ask("GET", "/login/sessions/current", authorization=held)).status_code == 200
+    await world.auth.backbone.database.execute("UPDATE people SET cancelled = true WHERE profile_id = %s", (ANNAS_ID,))
+    for method in ("GET", "DELETE"):
+        answer = await ask(method, "/login/sessions/current", authorization=held)
+        assert (answer.status_code, answer.json()["code"]) == (401, "session-not-valid")
+
+
+async def test_s16_logging_out_is_taken_however_long_no_revocation_was_heard(world: World) -> None:
+    """S-18: nobody is kept logged in because a broker is down."""
+    session = await world.logged_in(ANNA)
+    held = await bearer(world, session["session"])
+    backbone = world.auth.backbone
+    await backbone.database.execute("UPDATE heard SET heard_until = clock_timestamp() - interval '1 hour'")
+    await backbone.heard.note({})
+    assert (await backbone.look()).revocations_heard_seconds_ago == pytest.approx(3600, abs=5)
+    out = await Asking(world.app, "auth", None)("DELETE", "/login/sessions/current", authorization=held)
+    assert out.status_code == 200
+    assert (await world.exchange(session["session"])).status_code == 401
+
+
 async def test_s11_a_new_key_is_published_before_it_is_used_and_the_old_one_known_until_its_end(world: World) -> None:
     secret = (await world.logged_in(ANNA))["session"]
 
