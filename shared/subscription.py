@@ -76,16 +76,17 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]  # its pack
     async def heard(self) -> dict[TopicPartition, float]:
         """How many seconds ago each partition read here was heard, without those of which that is not known.
 
-        Just now, when all of it is through; while there is more, when the last event was said that is through.
+        When all of it is through: when the broker last said so; while there is more: when the last event was said that
+        is through.
         """
         heard: dict[TopicPartition, float] = {}
         for consumer in self._consumers():
             for partition in consumer.assignment():
                 behind = await self._behind_in(consumer, partition)
-                if behind == 0:
-                    heard[partition] = 0.0
-                elif behind is not None and partition in self._said_at:
-                    heard[partition] = max(0.0, time.time() - self._said_at[partition])
+                polled = consumer.last_poll_timestamp(partition) if behind == 0 else None
+                at = self._said_at.get(partition) if behind else polled and polled / 1000
+                if at is not None:
+                    heard[partition] = max(0.0, time.time() - at)
         return heard
 
     def _consumers(self) -> list[AIOKafkaConsumer]:

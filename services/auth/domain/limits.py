@@ -18,6 +18,8 @@ class Limits:
     """S-05: however busy it is."""
     session_idle: timedelta = timedelta(minutes=15)
     """S-03: without a request."""
+    token_life: timedelta = timedelta(seconds=60)
+    """S-08: the longest that a token outlives its session when no event comes through."""
 
     def __post_init__(self) -> None:
         """Raises ValueError above the ceilings that no installation may lift."""
@@ -25,3 +27,5 @@ class Limits:
             raise ValueError("a code lives 10 minutes, has 5 tries and an account 100 failures in a row, at most")
         if self.session_life > timedelta(hours=12) or self.session_idle > self.session_life:
             raise ValueError("a session lives 12 hours at most, and is idle no longer than it lives")
+        if not timedelta(seconds=5) <= self.token_life <= timedelta(seconds=60):
+            raise ValueError("a token lives 5 to 60 seconds")
