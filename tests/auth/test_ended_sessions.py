@@ -159,6 +159,11 @@ async def test_s16_without_a_word_of_revocations_for_30_seconds_commands_are_ref
     assert await commanded(world, session) in {None, "revocations-not-heard"}
     assert (await world.asks(session)).status_code in ANSWERED
     assert (await world.backbone.look()).revocations_heard_seconds_ago == pytest.approx(31, abs=2)
+    for path, names in (
+        ("/health/lag", '"revocations_heard_seconds_ago":3'),
+        ("/metrics", 'heard_seconds_ago{service="'),
+    ):
+        assert names in (await Asking(world.app, world.name, None)("GET", path)).text
     await world.heard_last(timedelta(seconds=0))
     assert await commanded(world, session) in {None, 404}
 

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from services.auth.domain.limits import Limits
 from services.auth.events import SessionEnded, SigningKeyPublished
 from services.auth.keys import find_key
 from shared.tokens import TokenRefused, Verifier
-from tests.auth.conftest import ANNA, ANNAS_ID, DORA, SUSANNE, World, cancelled
-from tests.feed import Asking
+from tests.auth.conftest import ANNA, ANNAS_ID, DORA, SUSANNE, TurningClock, World, cancelled, moved_in, replica
+from tests.feed import Asking, running
 
 
 async def bearer(world: World, secret: str) -> str:
@@ -39,6 +40,19 @@ async def test_a_session_is_exchanged_for_a_token_of_one_minute_and_one_audience
     world.clock.turn(seconds=66)
     with pytest.raises(TokenRefused):
         await verifier(world, "profiles").verify(token["token"])
+
+
+async def test_s08_settings_make_a_token_live_shorter_and_never_longer(database: str, clock: TurningClock) -> None:
+    shorter = moved_in(replica(database, clock, limits=Limits(token_life=timedelta(seconds=10))))
+    async with running(shorter.auth.backbone):
+        token = (await shorter.exchange((await shorter.logged_in(ANNA))["session"])).json()
+        assert token["expires_in"] == 10
+        clock.turn(seconds=16)
+        with pytest.raises(TokenRefused):
+            await verifier(shorter, "profiles").verify(token["token"])
+    for life in (timedelta(seconds=61), timedelta(seconds=4)):
+        with pytest.raises(ValueError, match="60 seconds"):
+            Limits(token_life=life)
 
 
 async def test_s09_the_token_says_what_it_is_and_nothing_about_the_person(world: World) -> None:
