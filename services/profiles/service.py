@@ -4,6 +4,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
+from services.auth.ended_sessions import EndedSessions, must_not_have_ended
 from services.auth.keys import SigningKeys, find_key
 from services.profiles import api, explaining_api
 from services.profiles.access import Access
@@ -28,24 +29,25 @@ NAME = "profiles"
 
 def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
     """Profiles, put together: its parts for the command line, its application for the server."""
-    reach = Reach()
+    reach, ended = Reach(), EndedSessions()
     backbone = Backbone(
         NAME,
         settings,
         own=("profile", "attempt"),
         views=(
-            *(reach, ProductAccessByEmail(), ProfileByEmail(), People(), OpenProducts(), LastAdministratorStays()),
-            *(Holders(), GrantOrigins()),
+            *(reach, ended, ProductAccessByEmail(), ProfileByEmail(), People(), OpenProducts()),
+            *(LastAdministratorStays(), Holders(), GrantOrigins()),
         ),
         hears=("auth", "company", "products"),
+        heeds=("auth",),
         follows=[*(kind for kind in STREAMS if kind != "profile"), "key", "session", "email-change"],
-        copies=(reach, SigningKeys(), OpenSessions()),
+        copies=(reach, SigningKeys(), OpenSessions(), ended),
         attempt_refused=AttemptRefused,
     )
     may = Access(backbone.database)
     use = UseCases(backbone.streams, backbone.database, may)
     backbone.reacts(reactions(use))
-    door = backbone.door(partial(find_key, backbone.database))
+    door = backbone.door(partial(find_key, backbone.database), partial(must_not_have_ended, backbone.database))
     routes = api.routes(use, door)
     routes.include_router(explaining_api.routes(Explaining(backbone.database, may), door))
     return backbone, backbone.app(routes, door)
