@@ -11,14 +11,14 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import Connection, sql
 
-from shared import idempotency, inbox, relay, wall
+from shared import heard, idempotency, inbox, relay, wall
 from shared.eventstore.recorder import ORDER_OF_THE_LOG, OrderedRecorder, datastore
 from shared.logs import log
 from shared.views import View
 from shared.wall import Roles
 
 MIGRATION_LOCK = 0x5E1F5E11
-MECHANISM: Sequence[LiteralString] = (relay.TABLE, inbox.TABLES, idempotency.TABLE, wall.WHO_ASKS)
+MECHANISM: Sequence[LiteralString] = (relay.TABLE, inbox.TABLES, heard.TABLE, idempotency.TABLE, wall.WHO_ASKS)
 
 
 class SchemaNotReady(Exception):

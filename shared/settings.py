@@ -35,6 +35,8 @@ class ServiceSettings(BaseSettings):
     database_owner_url: SecretStr | None = None
     """Where the owner logs in, to make tables and to build views anew; unset, nothing is made, only looked at."""
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    revocations_within_seconds: float = Field(default=30.0, gt=0, le=30)
+    """How long ago revocations may have been heard last for a command to be taken (S-16); only ever stricter."""
 
     @model_validator(mode="after")
     def production_is_not_development(self) -> Self:

@@ -35,5 +35,5 @@ class RowsForReader(Protocol):
     def rows_for_reader(self) -> Mapping[str, LiteralString]:
         """The condition on the rows of each such table, asking `asker(kind)` for whoever asks; it runs for every row.
 
-        What it looks up in other tables it asks of functions: a table that is built anew would take it along.
+        What it looks up in tables of other views it asks of functions: a view could not be built anew without them.
         """

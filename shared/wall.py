@@ -21,6 +21,7 @@ MECHANISM: Mapping[str, LiteralString] = {
     "events": "SELECT, INSERT",
     "relay": "SELECT, INSERT, UPDATE",
     "inbox": "SELECT, INSERT, UPDATE",
+    "heard": "SELECT, INSERT, UPDATE",
     "dead_letters": "SELECT, INSERT, UPDATE, DELETE",
     "idempotency": "SELECT, INSERT, DELETE",
 }

@@ -53,18 +53,19 @@ class CannotBeHad(Exception):
     """A part is not available on this machine; the message says why."""
 
 
-_OWNERS: dict[str, str] = {}
+OWNERS: dict[str, str] = {}
+"""Where the owner of a database logs in, by the address at which its service does."""
 
 
 def known(addresses: Addresses) -> str:
     """A database by the address at which a service logs in; `owner_of` it is known from here on."""
-    _OWNERS[addresses.service] = addresses.owner
+    OWNERS[addresses.service] = addresses.owner
     return addresses.service
 
 
 def owner_of(dsn: str) -> str:
     """Where the owner of a service's database logs in."""
-    return _OWNERS[dsn]
+    return OWNERS[dsn]
 
 
 class Databases:

@@ -27,7 +27,7 @@ from services.auth.reactions import reactions
 from services.auth.upkeep import Upkeep
 from services.auth.use_cases import UseCases
 from services.auth.views.names import Names
-from services.auth.views.open_sessions import OpenSessions
+from services.auth.views.open_sessions import OpenSessions, must_be_open
 from services.auth.views.people import People
 from services.auth.views.staff import StaffByAddress
 from shared.backbone import Backbone
@@ -90,6 +90,7 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
         # `people` is a copy; it stands here too for the refusal of its guard.
         views=(StaffByAddress(), OpenSessions(), signing_keys, people, *kept_beside_the_log),
         hears=("profiles", "company", "products"),
+        heeds=("profiles",),
         follows=("profile", "company", "product"),
         copies=(people, Names()),
         attempt_refused=AttemptRefused,
@@ -115,7 +116,7 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
         (upkeep.forget_old, 600.0),
     ):
         backbone.runs(_again_and_again(work, pause_seconds))
-    door = backbone.door(partial(find_key, database))
+    door = backbone.door(partial(find_key, database), partial(must_be_open, database))
     return Auth(backbone, use, email_change, upkeep, mailer, backbone.app(api.routes(use, email_change, door), door))
 
 

@@ -57,6 +57,11 @@ class AgreementHasEnded(Conflict):
 ASKER_IS_STAFF: LiteralString = "(SELECT asker_is_staff())"
 """For the conditions of views on their rows: whoever asks is one of customer service. A sub-select is asked once."""
 
+GRANT_IN_REACH: LiteralString = f"""{ASKER_IS_STAFF} OR profile_id = (SELECT asker('profile'))
+    OR account_id IN (SELECT asker_accounts())
+    OR kind = 'main-administrator' AND target_id IN (SELECT asker_agreements())"""
+"""For tables with one row a grant: one's own, those on accounts that one administers, main administrators' there."""
+
 # What whoever asks reaches, for the same conditions; they run as the owner, who sees all of reach where the reader does
 # not, and tell nobody of anybody else's. PL/pgSQL keeps their plans.
 _OF_THE_ASKER: LiteralString = """
@@ -148,7 +153,7 @@ class Reach:
         "reach_products": """
             CREATE TABLE IF NOT EXISTS reach_products (
                 product_id text PRIMARY KEY, account_id text NOT NULL, company_id text NOT NULL, open boolean NOT NULL);
-            CREATE INDEX IF NOT EXISTS reach_products_account ON reach_products (account_id);
+            CREATE INDEX IF NOT EXISTS reach_products_account ON reach_products (account_id, product_id);
             CREATE OR REPLACE FUNCTION accessed_products(who text) RETURNS TABLE (product_id text)
             LANGUAGE sql STABLE AS $$
                 SELECT p.product_id FROM reach_grants g
@@ -172,12 +177,11 @@ class Reach:
         "agreement_has_ended": AgreementHasEnded,
     }
     rows_for_reader: ClassVar[Mapping[str, LiteralString]] = {
-        "reach_grants": f"""{ASKER_IS_STAFF} OR profile_id = (SELECT asker('profile'))
-            OR account_id IN (SELECT asker_accounts())
-            OR kind = 'main-administrator' AND target_id IN (SELECT asker_agreements())""",
+        "reach_grants": GRANT_IN_REACH,
         "reach_accounts": f"{ASKER_IS_STAFF} OR account_id IN (SELECT asker_accounts())",
+        # A closed one, too, is known to be closed to whoever held access to it.
         "reach_products": f"""{ASKER_IS_STAFF} OR account_id IN (SELECT asker_accounts())
-            OR product_id IN (SELECT asker_products())""",
+            OR product_id IN (SELECT g.target_id FROM reach_grants g WHERE g.profile_id = (SELECT asker('profile')))""",
     }
 
     def changes(self, recorded: Recorded) -> Iterable[Statement]:  # noqa: PLR0911 (one case an event)

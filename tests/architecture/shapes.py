@@ -12,9 +12,12 @@ FILES = {"README.md", "__init__.py", "__main__.py", "service.py", "api.py", "use
 FOLDERS = {"domain", "views", "adapters"}
 MUST = {"README.md", "__main__.py", "service.py", "api.py"}
 OF_ITS_OWN: Mapping[str, set[str]] = {
-    "auth": {"email_change.py", "keys.py", "upkeep.py"},
+    "auth": {"email_change.py", "ended_sessions.py", "keys.py", "upkeep.py"},
     "audit": {"about.py"},
-    "profiles": {"access.py", "consequences.py", "policy.py", "reach.py"},
+    "profiles": {
+        *("access.py", "conditions.py", "consequences.py", "explaining.py", "explaining_api.py"),
+        *("policy.py", "reach.py"),
+    },
     "gateway": {
         *("contract.py", "credentials.py", "development.py", "json_depth.py", "limits.py", "outside.py"),
         *("proxy.py", "public.py", "refusing.py", "routing.py"),

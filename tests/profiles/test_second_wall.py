@@ -55,4 +55,6 @@ async def test_who_has_which_address_cannot_be_asked_on_anybody_s_behalf(world: 
         "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' "
         "AND has_table_privilege('test_reader', oid, 'SELECT') ORDER BY 1"
     )
-    assert [row["relname"] for row in readable] == ["people", "reach_accounts", "reach_grants", "reach_products"]
+    assert [row["relname"] for row in readable] == [
+        *("grant_origins", "people", "reach_accounts", "reach_grants", "reach_products")
+    ]

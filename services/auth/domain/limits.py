@@ -20,6 +20,8 @@ class Limits:
     """S-05: however busy it is."""
     session_idle: timedelta = timedelta(minutes=15)
     """S-03: without a request."""
+    token_life: timedelta = timedelta(seconds=60)
+    """S-08: the longest that a token outlives its session when no event comes through."""
 
     def __post_init__(self) -> None:
         """Raises ValueError above the ceilings that no installation may lift."""
@@ -29,3 +31,5 @@ class Limits:
             raise ValueError("a login is fresh for 5 minutes, at most")
         if self.session_life > timedelta(hours=12) or self.session_idle > self.session_life:
             raise ValueError("a session lives 12 hours at most, and is idle no longer than it lives")
+        if not timedelta(seconds=5) <= self.token_life <= timedelta(seconds=60):
+            raise ValueError("a token lives 5 to 60 seconds")
