@@ -73,7 +73,10 @@ class AccessWouldEnd(Answer):
     profile_id: str = Field(examples=[A_PROFILE])
     kind: str = Field(examples=[PRODUCT])
     id: str = Field(examples=[A_PRODUCT])
-    because: Ending = Field(examples=["product-closed"])
+    because: Ending = Field(
+        examples=["product-closed"],
+        description="`account-ended` of an access to a product becomes `product-closed` where that is heard of first.",
+    )
 
 
 class WouldEnd(Answer):
