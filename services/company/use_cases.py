@@ -17,11 +17,13 @@ from services.company.views import accounts, companies
 from services.company.views.customer_numbers import CustomerNumberTaken, next_number
 from services.profiles import policy
 from services.profiles.access import Access
+from services.profiles.consequences import DryRun, foresee
 from services.profiles.policy import Operation
 from shared.actor import Actor
 from shared.cause import Cause, Written
 from shared.database import Database, Row
 from shared.errors import NotFound, Unavailable
+from shared.events import Event
 from shared.eventstore.streams import Category, Streams
 from shared.ids import new_id
 
@@ -173,6 +175,10 @@ class UseCases:
         if account is None:
             raise NotFound
         return account
+
+    async def foresee(self, events: Sequence[Event], actor: Actor) -> DryRun:
+        """What would come of these events in every service, within the actor's reach. Raises Unavailable."""
+        return await foresee(self._database, events, actor)
 
     # ------------------------------------------------------------------------------------------------------------------
 
