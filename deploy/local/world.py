@@ -43,7 +43,9 @@ PORTS: Mapping[str, int] = {
 }
 NEXT_REPLICA = 10
 """Ports between one replica of a service and the next."""
-SECRETS: Mapping[str, tuple[str, ...]] = {"auth": ("CODE_PEPPER", "SECRETS_KEY")}
+SECRETS: Mapping[str, tuple[str, ...]] = {"auth": ("CODE_PEPPER", "SECRETS_KEY"), "gateway": ("SEEN_KEY",)}
+SECRET_IF_GIVEN = "SEEN_KEY_BEFORE"  # noqa: S105 (its name)
+"""Of the gateway; there is none unless a key was replaced."""
 ORDER_POSTGRES, ORDER_BROKER, ORDER_SERVICES = 1, 2, 3
 BrokerKind = Literal["tansu", "kafka"]
 
@@ -111,7 +113,8 @@ class World:
 
     def _gateway_knows(self) -> dict[str, str]:
         others = {f"{other.upper()}_URL": ",".join(self.addresses(other)) for other in SERVICES if other != "gateway"}
-        return {**others, "MAIL_FOLDER": str(self._mail_folder)}
+        before = self._environment.get(SECRET_IF_GIVEN)
+        return {**others, "MAIL_FOLDER": str(self._mail_folder), **({SECRET_IF_GIVEN: before} if before else {})}
 
     def _kafka(self) -> dict[str, str]:
         if self._broker is None:
@@ -127,7 +130,7 @@ class World:
 
     def _inherited(self) -> dict[str, str]:
         """Our own environment, without what is meant for one service only."""
-        private = {key for keys in SECRETS.values() for key in keys}
+        private = {SECRET_IF_GIVEN, *(key for keys in SECRETS.values() for key in keys)}
         return {
             key: value
             for key, value in self._environment.items()

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 import httpx
 import pytest
 
+from services.gateway.seals import Seals
 from services.profiles.policy import PLACES, POLICY, Operation
 from shared.ids import kind_of
+from shared.seen import WAIT_SECONDS
 from tests.access.asking import IDENTIFIER, Request, identifiers, names_in, requests, twin
 from tests.access.conftest import World, at_once
 from tests.access.expected import BY_ROLE, Expectation
@@ -18,6 +20,8 @@ from tests.access.harvest import API, FEW, Shown, attempts, few_of_each, shown_t
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300), pytest.mark.usefixtures("unchanged")]
 
 HISTORY = "readHistory"
+PATHS = tuple(f"{API}/{path}" for path in ("accounts", "products", "profiles"))
+FORGED = "a key of one's own, of 32 letters"
 OURS = (
     "administrator of the account",
     "administrator of another account",
@@ -206,6 +210,50 @@ def about_rights(world: World, who: str) -> Iterator[tuple[str, str]]:
 def _done_to(row: Operation) -> tuple[str, ...]:
     """The kinds of things that an operation is done to."""
     return {"person": ("profile",), "place": PLACES, "anywhere": (), "oneself": ()}.get(row.on, (row.on,))
+
+
+def test_z03_in_the_header_that_names_what_was_seen(world: World, foreign: list[str]) -> None:
+    """`Require-Seen` with others' versions made up, bare or under a seal: nobody waits, all are told the same."""
+    own = given_to(world, THEIRS[0], world.theirs)
+    sent = [
+        (path, made_up)
+        for path in PATHS
+        for identifier in foreign
+        for each in (identifier, twin(identifier))
+        for made_up in _made_up(each, own)
+    ]
+    answers = at_once(lambda one: world.ask(THEIRS[0], "GET", one[0], headers={"Require-Seen": one[1]}), sent)
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(422, "seen-unknown")}
+    assert len({str(shape(answer, "-")) for answer in answers}) == 1
+    assert max(answer.elapsed.total_seconds() for answer in answers) < WAIT_SECONDS, "nobody waited for anything"
+    assert not {answer.headers["x-request-id"] for answer in answers} & attempts(world).keys()
+
+
+def _made_up(identifier: str, own: str) -> list[str]:
+    """By somebody who knows how it is done, and has entries of their own."""
+    forged = Seals(FORGED).sealed(f"{identifier}@1")
+    return [f"{identifier}@1", f"{identifier}@99", forged, f"{own}, {forged}", own[:40] + forged[40:]]
+
+
+def given_to(world: World, who: str, things: Mapping[str, str]) -> str:
+    """What the system itself gives out to an administrator as `Seen`."""
+    query = f"profile={things['administrator']}&operation=product.close&resource={things['product']}"
+    return world.ask(who, "GET", f"{API}/access/explain?{query}").headers["seen"]
+
+
+def test_a13_what_was_given_out_counts_whoever_was_handed_it(world: World) -> None:
+    """As it is; changed in one letter it is worth as little as what was made up."""
+    ours = given_to(world, OURS[0], world.ours)
+    assert not IDENTIFIER.search(ours)
+    for path in PATHS:
+        without = world.ask(THEIRS[0], "GET", path)
+        for seen in (ours, given_to(world, THEIRS[0], world.theirs)):
+            answer = world.ask(THEIRS[0], "GET", path, headers={"Require-Seen": seen})
+            assert (answer.status_code, answer.content) == (200, without.content), answer.text
+        for place in (0, 50, -1):
+            changed = ours[:place] + ("A" if ours[place] != "A" else "B") + (ours[place + 1 :] if place + 1 else "")
+            answer = world.ask(THEIRS[0], "GET", path, headers={"Require-Seen": changed})
+            assert (answer.status_code, answer.json()["code"]) == (422, "seen-unknown")
 
 
 def test_z03_a_cursor_of_another_history_leads_nowhere(world: World) -> None:

@@ -129,8 +129,11 @@ def test_a_service_is_told_what_is_its_own_and_nothing_of_the_others(tmp_path: P
     assert gateway["PROFILES_URL"] == "http://127.0.0.1:8104,http://127.0.0.1:8114"
     assert gateway["AUDIT_URL"] == "http://127.0.0.1:8105"
     assert gateway["MAIL_FOLDER"] == str(tmp_path / "mail")
+    assert len(gateway["SEEN_KEY"]) == 43
     for told in (products, gateway):
         assert not {"CODE_PEPPER", "SECRETS_KEY"} & told.keys()
+    for told in (products, auth):
+        assert not {"SEEN_KEY", "SEEN_KEY_BEFORE"} & told.keys()
     assert not {"MAIL_FOLDER", "PROFILES_URL", "DATABASE_URL_AUTH", "DATABASE_OWNER_URL_AUTH"} & products.keys()
     assert products["LANG"] == "da_DK"
     assert world.environment_of("profiles", "profiles-2")["PORT"] == "8114"
@@ -148,6 +151,13 @@ def test_development_secrets_are_made_once_and_are_their_owners_alone(tmp_path: 
 def test_a_secret_of_the_environment_goes_before_a_made_one(tmp_path: Path) -> None:
     told = World(folder=tmp_path, environment={**NAMED, "CODE_PEPPER": "given"}).environment_of("auth")
     assert told["CODE_PEPPER"] == "given"
+
+
+def test_the_key_that_was_replaced_is_told_to_the_gateway_alone_and_never_made(tmp_path: Path) -> None:
+    world = World(folder=tmp_path, environment={**NAMED, "SEEN_KEY_BEFORE": "given"})
+    assert world.environment_of("gateway")["SEEN_KEY_BEFORE"] == "given"
+    assert "SEEN_KEY_BEFORE" not in world.environment_of("auth")
+    assert "SEEN_KEY_BEFORE" not in World(folder=tmp_path, environment=NAMED).environment_of("gateway")
 
 
 def test_the_broker_is_the_one_that_is_asked_for(tmp_path: Path) -> None:
