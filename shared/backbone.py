@@ -45,7 +45,7 @@ from shared.wall import Roles
 
 PURGE_SECONDS = 3600.0
 IDLE_SECONDS = 65
-"""A connection is kept for longer than those who ask keep theirs: closed at the other end just now, it would fail them."""
+"""A connection is kept for longer than clients keep theirs: one that is closed just now would fail the next request."""
 
 
 class Backbone:
