@@ -109,7 +109,7 @@ def shape(answer: httpx.Response, identifier: str) -> tuple[int, list[tuple[str,
 
 
 def test_z03_the_history_of_each_identifier(world: World, foreign: list[str]) -> None:
-    """Whoever tried something with an identifier before is shown that, and who tried something at theirs; nothing else."""
+    """Whoever tried something with an identifier is shown that, and who tried something at theirs; nothing else."""
     own = {thing for thing in world.theirs.values() if IDENTIFIER.fullmatch(thing)}
     pairs = pairs_of(world, [(who, f"{API}/history/{{id}}", one) for who in THEIRS for one in foreign])
     must_be_alike(world, [replace(pair, recorded=True) for pair in pairs if pair.of_others.status_code != 200])
