@@ -25,11 +25,13 @@ def reactions(use: UseCases) -> Mapping[type[Event], Reaction]:
     async def whenever_a_profile_is_cancelled_its_sessions_end(recorded: Recorded, cause: Cause) -> None:
         cancelled = recorded.data
         assert isinstance(cancelled, ProfileCancelled)  # noqa: S101 (narrows: registered for it)
-        await use.end_sessions_of(cancelled.profile_id, cause)
+        await use.sessions.end_sessions_of(cancelled.profile_id, cause)
 
     async def whenever_somebody_is_granted_something_they_are_told(recorded: Recorded, cause: Cause) -> None:
         profile_id, about = _in_short(recorded)
-        await use.tell_of_grant(profile_id, about, event_id=recorded.id, granted_at=recorded.time, cause=cause)
+        await use.grant_mails.tell_of_grant(
+            profile_id, about, event_id=recorded.id, granted_at=recorded.time, cause=cause
+        )
 
     return {
         ProfileCancelled: whenever_a_profile_is_cancelled_its_sessions_end,

@@ -62,7 +62,7 @@ async def test_c16_no_code_and_no_secret_stands_in_the_database_or_in_the_logs(
 async def test_a_session_secret_is_kept_as_a_digest_only(world: World) -> None:
     session = await world.logged_in(ANNA)
     row = await world.row("SELECT digest FROM session_secrets")
-    assert bytes(row["digest"]) == Codes.of_session(session["session"])
+    assert bytes(row["digest"]) == Codes.of_secret(session["session"])
     assert (await world.exchange(bytes(row["digest"]).hex())).status_code == 401
 
 

@@ -17,12 +17,26 @@ from shared.database import Database
 from shared.envelope import Recorded
 from shared.errors import Refusal
 from shared.eventstore.statement import Statement
+from shared.ids import new_id
 
 Fate = Literal["sent", "dropped", "expired"]
+SecurityNotice = Literal[
+    "new-device",
+    "success-after-failures",
+    "app-enrolled",
+    "app-removed",
+    "method-chosen",
+    "recovery-codes-issued",
+    "recovery-code-used",
+    "login-paused",
+    "re-invited",
+]
+"""What somebody is told about their login (C-25)."""
 LEASE = timedelta(seconds=30)
 """A claimed mail is due again after this, in case whoever claimed it is gone."""
 INVITATIONS_LIVE = timedelta(days=7)
 """A grant older than this is not news: whoever starts from an empty database mails nobody about the past."""
+NOTICES_LIVE = timedelta(days=2)
 KEPT_AFTERWARDS = timedelta(days=7)
 MOST_AT_ONCE = 10
 
@@ -33,7 +47,8 @@ class MailQueue:
     tables: ClassVar[Mapping[str, LiteralString]] = {
         "mails": """
             CREATE TABLE IF NOT EXISTS mails (
-                mail_id text PRIMARY KEY, kind text NOT NULL CHECK (kind IN ('code', 'invitation', 'notice')),
+                mail_id text PRIMARY KEY,
+                kind text NOT NULL CHECK (kind IN ('code', 'invitation', 'notice', 'security')),
                 subject text, sealed_code bytea, about jsonb,
                 queued_at timestamptz NOT NULL, expires_at timestamptz NOT NULL, due_at timestamptz NOT NULL,
                 tries int NOT NULL DEFAULT 0, done_at timestamptz, fate text);
@@ -51,7 +66,7 @@ class Mail:
     """A mail that is due."""
 
     mail_id: str
-    kind: Literal["code", "invitation", "notice"]
+    kind: Literal["code", "invitation", "notice", "security"]
     subject: str | None
     """Whom it is for; None when nobody is known, so that it is dropped."""
     sealed_code: bytes | None
@@ -90,6 +105,15 @@ def queue_grant(
         "SELECT %s, CASE WHEN grants = 0 THEN 'invitation' ELSE 'notice' END, 'profile:' || profile_id, %s, %s, %s, %s "
         "FROM people WHERE profile_id = %s",
         (event_id, orjson.dumps(about).decode(), now, granted_at + INVITATIONS_LIVE, now, profile_id),
+    )
+
+
+def queue_security(*, subject: str, what: SecurityNotice, now: datetime) -> Statement:
+    """Tell somebody that their login was used or changed in a way that they should know of (C-25)."""
+    return Statement(
+        "INSERT INTO mails (mail_id, kind, subject, about, queued_at, expires_at, due_at) "
+        "VALUES (%s, 'security', %s, %s, %s, %s, %s)",
+        (new_id("mail"), subject, orjson.dumps({"what": what}).decode(), now, now + NOTICES_LIVE, now),
     )
 
 

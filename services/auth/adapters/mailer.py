@@ -89,7 +89,9 @@ class Mailer:
         if mail.sealed_code is not None:
             code = self._sealer.open(mail.sealed_code, about=mail_queue.sealed_about(mail.mail_id)).decode()
             return letters.login_code(name=person["name"], code=code, life=self._limits.code_life)
-        assert mail.about is not None  # noqa: S101 (a mail is about a code or about a grant)
+        assert mail.about is not None  # noqa: S101 (a mail has a code or is about something)
+        if mail.kind == "security":
+            return letters.security(name=person["name"], what=mail.about["what"], site=self._site)
         wanted = letters.names_in(mail.about)
         known = await names.named(self._database, *wanted)
         by = await self._granted_by(Actor.parse(mail.about["by"]))

@@ -5,15 +5,19 @@
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
-from pydantic import AfterValidator, Field
-from starlette.responses import Response
+from pydantic import Field, model_validator
+from starlette.responses import JSONResponse, Response
 
-from services.auth.domain.challenge import code_as_typed
+from services.auth.api import own_login, reinvitations
+from services.auth.domain.challenge import code_as_typed, recovery_code_as_typed
+from services.auth.events import Authenticator
 from services.auth.use_cases import UseCases
+from services.auth.use_cases.asking import From
+from services.auth.use_cases.login import Attempt, HalfLoggedIn
 from services.profiles.policy import (
     EXCHANGE_SESSION,
     LOG_IN,
@@ -34,19 +38,44 @@ SUBJECT, SESSION_ID = "profile:profile-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f", "sessi
 EXAMPLE_SECRET = "p0ZkGq4c7xJm1Yt8Hn3Vb6Lw9Rs2Df5Ka0Ue4Oi7QyE"  # noqa: S105 (an example for the documentation)
 
 
-class LoginCodeForm(Form):
+class FromOutside(Form):
+    """Where a request came from, as the gateway saw it."""
+
+    client: str | None = Field(default=None, max_length=64, examples=["192.0.2.7"], description="Network address.")
+    device: str | None = Field(default=None, pattern=OPAQUE, examples=[EXAMPLE_SECRET])
+
+    def origin(self) -> From:
+        """The same, for the use cases."""
+        return From(self.client, self.device)
+
+
+class LoginCodeForm(FromOutside):
     """Somebody wants to log in."""
 
     email: str = Field(min_length=1, max_length=320, examples=["anna@nordlys.example.com"])
+    by: Authenticator = Field(default="mailed-code", description="Only for `mailed-code` is a code mailed.")
 
 
-class LoginForm(Form):
+class LoginForm(FromOutside):
     """A code, with the challenge it was asked with."""
 
     challenge: str = Field(pattern=OPAQUE, examples=[EXAMPLE_SECRET])
-    code: Annotated[str, AfterValidator(code_as_typed)] = Field(
-        max_length=7, examples=["012 345"], description="Six ASCII digits, with one space inside at most."
+    by: Authenticator = Field(default="mailed-code", description="What the code is of.")
+    code: str = Field(
+        max_length=40,
+        examples=["012 345"],
+        description="Six ASCII digits, with one space inside at most; or a recovery code.",
     )
+
+    @model_validator(mode="after")
+    def code_has_its_form(self) -> Self:
+        """C-19, C-27"""
+        self.typed()
+        return self
+
+    def typed(self) -> str:
+        """The code without what people put between its parts. Raises ValueError."""
+        return recovery_code_as_typed(self.code) if self.by == "recovery-code" else code_as_typed(self.code)
 
 
 class TokenForm(Form):
@@ -71,6 +100,14 @@ class LoggedIn(Answer):
     session_id: str = Field(examples=[SESSION_ID])
     ends_at: datetime = Field(examples=["2026-03-01T20:00:00Z"])
     seen: list[str] = Field(examples=[["profile-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f@3"]])
+    device: str = Field(examples=[EXAMPLE_SECRET], description="By what the browser is known from now on (C-10).")
+    device_for: int = Field(examples=[15_552_000], description="Seconds.")
+
+
+class HalfLogin(Answer):
+    """One of two codes was right; the other is given with the same challenge."""
+
+    next: Authenticator = Field(examples=["authenticator-app"])
 
 
 class AccessToken(Answer):
@@ -131,30 +168,44 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     )
     async def request_code(form: LoginCodeForm, request: Request) -> CodeAskedFor:
         """Mail a login code to whoever has this address (L1, L2)."""
-        asked = await use.request_code(form.email, request.state.request_id)
+        asked = await use.asking.request_code(form.email, form.by, form.origin(), request.state.request_id)
         return CodeAskedFor(challenge=asked.challenge, expires_in=asked.expires_in)
 
-    @api.post("/login/sessions", status_code=201, operation_id="logIn", **asks(LOG_IN, internal=True), responses=LOGIN)
-    async def log_in(form: LoginForm, request: Request) -> LoggedIn:
-        """Start a session with the code that was mailed (L1, L4)."""
-        session = await use.log_in(form.challenge, form.code, request.state.request_id)
-        return LoggedIn.model_validate(session, from_attributes=True)
+    @api.post(
+        "/login/sessions",
+        status_code=201,
+        operation_id="logIn",
+        **asks(LOG_IN, internal=True),
+        response_model=LoggedIn,
+        responses={**LOGIN, 202: {"model": HalfLogin}},
+    )
+    async def log_in(form: LoginForm, request: Request) -> LoggedIn | Response:
+        """Start a session with a code, or be asked for the second one (L1, L4)."""
+        attempt = Attempt(form.challenge, form.by, form.typed(), form.origin())
+        outcome = await use.login.log_in(attempt, request.state.request_id)
+        if isinstance(outcome, HalfLoggedIn):
+            return JSONResponse({"next": outcome.next}, 202)
+        return LoggedIn.model_validate(outcome, from_attributes=True)
 
     @api.post("/tokens", operation_id="exchangeSession", **asks(EXCHANGE_SESSION, internal=True), responses=LOGIN)
     async def exchange(form: TokenForm) -> AccessToken:
         """Exchange a session for a short-lived token for one service."""
-        return AccessToken.model_validate(await use.exchange(form.session, form.audience), from_attributes=True)
+        return AccessToken.model_validate(
+            await use.sessions.exchange(form.session, form.audience), from_attributes=True
+        )
 
     @api.get("/login/sessions/current", operation_id="getOwnSession", **asks(READ_OWN_SESSION), responses=QUERY)
     async def current(caller: Annotated[Caller, Depends(door.caller)]) -> OwnSession:
         """See who is logged in."""
-        return OwnSession(**await use.who_am_i(caller.session))
+        return OwnSession(**await use.sessions.who_am_i(caller.session))
 
     @api.delete(
         "/login/sessions/current", operation_id="logOut", **asks(LOG_OUT), responses=COMMAND, response_model=Ended
     )
     async def log_out(command: Annotated[Command, Depends(door.command)]) -> Response:
         """Log out: the session is over at once."""
-        return await command.run(lambda cause: use.log_out(command.caller.session, cause))
+        return await command.run(lambda cause: use.sessions.log_out(command.caller.session, cause))
 
+    own_login.add(api, use, door)
+    reinvitations.add(api, use, door)
     return api
