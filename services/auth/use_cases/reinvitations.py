@@ -15,7 +15,7 @@ from services.auth.domain.login import login_id_of
 from services.auth.use_cases.categories import LOGINS, SESSIONS
 from services.auth.views import open_sessions, people
 from services.profiles import policy
-from services.profiles.access import Access
+from services.profiles.access import Access, NotPermitted
 from services.profiles.policy import ACCOUNT, MAIN, PRODUCT, Operation
 from shared.cause import Cause, Written
 from shared.clock import Clock
@@ -28,6 +28,10 @@ _REVOKING: Mapping[str, Operation] = {
     ACCOUNT: policy.REVOKE_ACCOUNT_ADMINISTRATOR,
     PRODUCT: policy.REVOKE_PRODUCT_ACCESS,
 }
+
+
+_SEES_NOBODY = "A6"
+"""By this rule is refused who reaches only a product: of people, they see nobody (A13)."""
 
 
 class CannotReinvite(Forbidden):
@@ -87,15 +91,16 @@ class Reinvitations:
         is_staff = await self._access.is_staff(cause.actor)
         if person is None or person["cancelled"] or not (held or is_staff):
             raise NotFound
-        seen = 0
+        covered, visible = 0, False
         for grant in held:
             try:
                 permit = await self._access.require(cause.actor, _REVOKING[grant["kind"]], grant["target_id"])
             except NotFound:
                 continue
-            except Forbidden:
-                raise CannotReinvite from None
-            seen, cause = seen + 1, permit.covers(cause)
-        if seen == len(held):
-            return cause if held else cause.under(policy.STAFF)
-        raise CannotReinvite if seen else NotFound
+            except NotPermitted as refused:
+                visible |= refused.rule != _SEES_NOBODY
+                continue
+            covered, cause = covered + 1, permit.covers(cause)
+        if covered < len(held):
+            raise CannotReinvite if covered or visible else NotFound
+        return cause if held else cause.under(policy.STAFF)
