@@ -17,7 +17,7 @@ from services.auth.events import (
     CodeAccepted,
     SessionStarted,
 )
-from tests.auth.conftest import ANNA, DORA, World
+from tests.auth.conftest import ANNA, DORA, World, cancelled
 from tests.auth.people import SUBJECT, fresh, refusals, with_app
 
 
@@ -85,6 +85,23 @@ async def test_c13_whoever_is_paused_between_the_two_codes_is_not_let_in(world: 
     )
     assert (await world.give(login.challenge, person.code(), by="authenticator-app")).status_code == 401
     assert refusals(world) == ["account-paused"]
+
+
+async def test_c13_whoever_is_cancelled_between_the_two_codes_is_not_let_in(world: World) -> None:
+    person = await with_app(world)
+    await person.choose("both")
+    login = await world.ask(ANNA)
+    assert (await world.give(login.challenge, login.code)).status_code == 202
+    await world.feed.given(cancelled(ANNA))
+    assert (await world.give(login.challenge, person.code(), by="authenticator-app")).status_code == 401
+    assert refusals(world) == ["unknown"]
+
+
+async def test_c13_whoever_chooses_both_between_asking_and_giving_is_asked_for_both(world: World) -> None:
+    person = await with_app(world)
+    login = await world.ask(ANNA)
+    await person.choose("both")
+    assert (await world.give(login.challenge, login.code)).json() == {"next": "authenticator-app"}
 
 
 async def test_l3_the_second_code_must_come_while_the_challenge_lives(world: World) -> None:

@@ -8,7 +8,7 @@ from psycopg import AsyncConnection
 
 from services.auth.events import CodeAccepted, CodeRefused, CodeWithheld, SessionStarted, SigningKeyPublished
 from shared.eventstore.recorder import APPEND_LOCK
-from tests.auth.conftest import ANNA, DORA, SUSANNE, Login, World, replica
+from tests.auth.conftest import ANNA, DORA, SUSANNE, Login, World, cancelled, replica
 from tests.feed import running
 
 
@@ -77,6 +77,41 @@ async def test_c03_a_right_code_that_is_replaced_at_this_very_moment_is_refused(
         assert (await given).status_code == 401
     assert [refused.because for refused in world.said(CodeRefused)] == ["superseded"]
     assert not world.said(SessionStarted)
+
+
+async def test_c13_whoever_is_cancelled_between_the_right_code_and_the_session_is_not_let_in(
+    world: World, other: World, database: str
+) -> None:
+    """Appends are held up: first the cancelling waits to commit, then the login, whose code was right, does."""
+    login = await world.ask(ANNA)
+    async with await AsyncConnection.connect(database, autocommit=True) as holding:
+        await holding.execute("SELECT pg_advisory_lock(%s)", (APPEND_LOCK,))
+        ending = asyncio.create_task(world.feed.given(cancelled(ANNA)))
+        await until_waiting(holding, 1)
+        given = asyncio.create_task(other.give(login.challenge, login.code))
+        await until_waiting(holding, 2)
+        await holding.execute("SELECT pg_advisory_unlock(%s)", (APPEND_LOCK,))
+        await ending
+        assert (await given).status_code == 401
+    assert not world.said(CodeAccepted, SessionStarted)
+    assert (await world.row("SELECT count(*) FROM session_secrets"))["count"] == 0
+
+
+async def test_c29_under_load_there_are_as_many_events_as_attempts(world: World, other: World) -> None:
+    """Right, wrong, late and unknown ones of three people at once, on two replicas."""
+    logins = [await world.ask(email) for email in (ANNA, DORA, SUSANNE)]
+    attempts = [
+        (one, login.challenge if number % 5 else "x" * 43, login.code if number % 3 else login.wrong)
+        for number in range(30)
+        for one in (world, other)
+        for login in logins
+    ]
+    answers = await asyncio.gather(*(one.give(challenge, code) for one, challenge, code in attempts))
+    said = world.said(CodeAccepted, CodeRefused)
+    assert len(said) == len(attempts) == 180
+    accepted = sum(isinstance(event, CodeAccepted) for event in said)
+    assert accepted == sum(answer.status_code == 201 for answer in answers) <= 3
+    assert {event.by for event in said} == {"mailed-code"}
 
 
 async def until_waiting(connection: AsyncConnection, count: int) -> None:

@@ -94,12 +94,13 @@ class GuessBudget:
                     UPDATE codes SET tries = tries + 1 WHERE challenge = found_by;
                     INSERT INTO guesses VALUES (guess, c.account, via, mine, c.subject IS NOT NULL, moment);
                     INSERT INTO failed_tries AS f (account, authenticator, bucket, failures, wait_until)
-                    VALUES (c.account, via, mine, 1, moment)
+                    VALUES (c.account, via, mine, 1, '-infinity')
                     ON CONFLICT (account, authenticator, bucket) DO UPDATE SET failures = f.failures + 1;
                     -- The wait grows with the failures of this bucket, so that strangers let no owner wait (C-10).
                     UPDATE failed_tries SET wait_until = moment + make_interval(secs =>
                         (l->'waits'->least(failures, jsonb_array_length(l->'waits') - 1))::float)
-                    WHERE account = c.account AND authenticator = via AND bucket = mine;
+                    WHERE account = c.account AND authenticator = via AND bucket = mine
+                        AND failures >= (l->>'before_waiting')::int;
                 END IF;
                 challenge_id := c.challenge_id; account := c.account; subject := c.subject; purpose := c.purpose;
                 digest := c.digest; pepper := c.pepper; passed := c.passed; failed_before := in_a_row;
@@ -164,6 +165,7 @@ def _as_json(limits: Limits) -> str:
             "a_day": limits.failures_a_day,
             "of_device": limits.failures_a_day_of_a_device,
             "in_all": limits.failures_a_day_in_all,
+            "before_waiting": limits.failures_before_waiting,
             "waits": waits,
         }
     )
