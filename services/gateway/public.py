@@ -16,8 +16,8 @@ from shared.http.problems import MEDIA_TYPE, Problem
 ABOUT: Final = """Companies look after their toll, ferry and parking products.
 
 Log in with a mailed code, a code of an authenticator app, or both (`/login/codes`, `/login/sessions`). A browser keeps
-the session as a cookie; a program sends its value as `Authorization: Bearer`. Commands take an `Idempotency-Key`; what a
-command wrote is answered as `Seen`, and a question that carries it as `Require-Seen` is never answered from before it.
+the session as a cookie; a program sends its value as `Authorization: Bearer`. Commands take an `Idempotency-Key`; what
+a command wrote is answered as `Seen`; a question that carries it as `Require-Seen` is never answered from before it.
 Every refusal is a problem (RFC 9457) with a stable `code` and, where a rule refuses, its number."""
 SCHEMAS: Final = "#/components/schemas/"
 OWN: Final = "gateway"

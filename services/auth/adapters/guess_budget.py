@@ -181,7 +181,7 @@ async def stopped(database: Database, limits: Limits) -> list[Row]:
     """`account`, `authenticator` and `failures` of whoever reached a hard stop and was not told. Raises Unavailable."""
     return await database.rows(
         "SELECT account, authenticator, sum(failures)::int AS failures FROM failed_tries "
-        "WHERE account NOT LIKE 'address:%%' GROUP BY account, authenticator "
+        "WHERE failures > 0 AND account NOT LIKE 'address:%%' GROUP BY account, authenticator "
         "HAVING (sum(failures) >= %s OR sum(failures) FILTER (WHERE bucket = 'strangers') >= %s) AND NOT bool_or(told)",
         (limits.failures_in_a_row, limits.failures_in_a_row_of_strangers),
     )
