@@ -12,7 +12,7 @@ SHELL := bash
 
 # Quick suites first, then the services, those that start whole processes last.
 FIRST := architecture contracts
-LAST := shared deploy system
+LAST := shared deploy access system
 FOUND := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard $(ROOT)tests/*/test_*.py)))))
 SUITES := $(filter $(FIRST),$(FOUND)) $(filter-out $(FIRST) $(LAST),$(FOUND)) $(foreach last,$(LAST),$(filter $(last),$(FOUND)))
 

@@ -34,7 +34,10 @@ __all__ = ["TABLES", "Inbox", "Reaction"]
 MOST_TRIES = 5
 
 Reaction = Callable[[Recorded, Cause], Awaitable[object]]
-"""Whenever another service says X: handed the event and the cause to act under; commits at most once."""
+"""Whenever another service says X: handed the event and the cause to act under; commits under that at most once.
+
+What is too much for one commit goes before it, under `cause.on_the_way()`; after a crash in between it is asked again.
+"""
 
 _UNREADABLE = (UnknownEventError, ValidationError, JSONDecodeError, TypeError)
 """What no later try will change."""

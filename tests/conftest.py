@@ -9,11 +9,13 @@ from deploy.local.postgres import Postgres
 from tests.parts import KINDS, Broker, Brokers, CannotBeHad, Databases, wanted_kinds
 
 BROKERS = pytest.StashKey[Brokers]()
+TOLD = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The brokers belong to the session, so that its summary can tell which were used."""
+    """The brokers belong to the session, so that its summary can tell which were used, and what tests have to tell."""
     config.stash[BROKERS] = Brokers()
+    config.stash[TOLD] = []
 
 
 def pytest_report_header() -> str:
@@ -23,8 +25,14 @@ def pytest_report_header() -> str:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say at the end which were used, and why one was not."""
-    for line in config.stash[BROKERS].report():
+    for line in [*config.stash[TOLD], *config.stash[BROKERS].report()]:
         terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def tell(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Says a line in the summary at the end, whether tests pass or fail: a seed, a count, a measured time."""
+    return pytestconfig.stash[TOLD].append
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,14 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def started_and_held(asked: Coroutine[Any, Any, T], dsn: str) -> AsyncIterator[asyncio.Task[T]]:
-    """Start something that will wait for an advisory lock which the test holds; comes back when it waits."""
-    task = asyncio.create_task(asked)
+    """Start something that will wait for an advisory lock which the test holds; comes back when it waits.
+
+    Started inside another one it waits behind that: the lock is given in the order in which it was asked for.
+    """
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as watching:
-        while not await _somebody_waits(watching):
+        before = await _waiting(watching)
+        task = asyncio.create_task(asked)
+        while await _waiting(watching) <= before:
             assert not task.done(), "it did not wait"
             await asyncio.sleep(0.01)
     try:
@@ -24,9 +28,10 @@ async def started_and_held(asked: Coroutine[Any, Any, T], dsn: str) -> AsyncIter
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _somebody_waits(watching: psycopg.AsyncConnection[Any]) -> bool:
+async def _waiting(watching: psycopg.AsyncConnection[Any]) -> int:
+    """How many wait for an advisory lock in this database."""
     found = await watching.execute(
-        "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
+        "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
         "WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted"
     )
-    return await found.fetchone() is not None
+    return len(await found.fetchall())

@@ -1,7 +1,8 @@
 """What auth says: who of the operator's staff may log in, every login step by step, how people log in, sessions, keys.
 
-Streams: `staff-…`, `challenge-…` (one request for a code and its fate), `login-…` (how one person logs in),
-`session-…`, `key-…`, `alarm-…`. No event carries a code, a seed, a token or a session's secret, not even hashed.
+Streams: `staff-…`, `challenge-…` (one request for a code and its fate), `email-change-…` (the same, for a new address:
+a kind of its own, so that who wants to know of new addresses need not follow every login), `login-…` (how one person
+logs in), `session-…`, `key-…`, `alarm-…`. No event carries a code, a seed, a token or a secret, not even hashed.
 `subject` is `profile:profile-…` or `staff:staff-…`.
 """
 
@@ -11,7 +12,7 @@ from typing import Literal
 from shared.events import Event, Personal, Plain, Pseudonym
 from shared.refusals import RefusedAttempt
 
-Purpose = Literal["login"]
+Purpose = Literal["login", "email-change"]
 Authenticator = Literal["mailed-code", "authenticator-app", "recovery-code"]
 """By what somebody proves who they are; a passkey would be one more."""
 LoginMethod = Literal["mailed-code", "authenticator-app", "either", "both"]
@@ -77,6 +78,26 @@ class CodeAccepted(Event, type="auth.code-accepted.v1"):
     subject: Pseudonym[str]
     by: Plain[Authenticator]
     completes: Plain[bool]
+
+
+class EmailChangeRequested(Event, type="auth.email-change-requested.v1"):
+    """Somebody who is logged in names the address that shall be theirs; a code is on its way to it (A15)."""
+
+    challenge_id: Pseudonym[str]
+    subject: Pseudonym[str]
+    email: Personal[str]
+    """The address as it was written; the code is mailed there."""
+    address: Personal[str]
+    """The address as it is compared."""
+
+
+class AddressProven(Event, type="auth.address-proven.v1"):
+    """The code that was mailed to a new address came back: it is theirs, whatever profiles makes of it (A15)."""
+
+    challenge_id: Pseudonym[str]
+    subject: Pseudonym[str]
+    email: Personal[str]
+    address: Personal[str]
 
 
 class AuthenticatorAppOffered(Event, type="auth.authenticator-app-offered.v1"):
@@ -193,7 +214,7 @@ class AttemptRefused(RefusedAttempt, type="auth.attempt-refused.v1"):
     """A rule of auth refused an attempt of somebody who is logged in (H1)."""
 
 
-ChallengeEvent = CodeRequested | CodeRefused | CodeAccepted
+ChallengeEvent = CodeRequested | CodeRefused | CodeAccepted | EmailChangeRequested | AddressProven
 LoginEvent = (
     AuthenticatorAppOffered
     | AuthenticatorAppEnrolled

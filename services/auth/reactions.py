@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from services.auth.use_cases import UseCases
 from services.profiles.events import (
     AccountAdministratorGranted,
+    EmailChanged,
     MainAdministratorGranted,
     ProductAccessGranted,
     ProfileCancelled,
@@ -33,7 +34,15 @@ def reactions(use: UseCases) -> Mapping[type[Event], Reaction]:
             profile_id, about, event_id=recorded.id, granted_at=recorded.time, cause=cause
         )
 
+    async def whenever_somebody_has_another_address_the_old_one_is_told(recorded: Recorded, cause: Cause) -> None:
+        changed = recorded.data
+        assert isinstance(changed, EmailChanged)  # noqa: S101 (narrows: registered for it)
+        await use.email_change.tell_old_address(
+            changed.profile_id, event_id=recorded.id, changed_at=recorded.time, cause=cause
+        )
+
     return {
+        EmailChanged: whenever_somebody_has_another_address_the_old_one_is_told,
         ProfileCancelled: whenever_a_profile_is_cancelled_its_sessions_end,
         MainAdministratorGranted: whenever_somebody_is_granted_something_they_are_told,
         AccountAdministratorGranted: whenever_somebody_is_granted_something_they_are_told,

@@ -31,6 +31,7 @@ from services.auth.reactions import reactions
 from services.auth.upkeep import Upkeep
 from services.auth.use_cases import UseCases
 from services.auth.use_cases.asking import AskingForCodes
+from services.auth.use_cases.email_change import EmailChange
 from services.auth.use_cases.grant_mails import GrantMails
 from services.auth.use_cases.login import LoggingIn
 from services.auth.use_cases.methods import Methods
@@ -40,7 +41,7 @@ from services.auth.use_cases.sessions import Sessions
 from services.auth.use_cases.staff import StaffMembers
 from services.auth.views.login_methods import LoginMethods
 from services.auth.views.names import Names
-from services.auth.views.open_sessions import OpenSessions
+from services.auth.views.open_sessions import OpenSessions, must_be_open
 from services.auth.views.people import People
 from services.auth.views.staff import StaffByAddress
 from services.profiles.access import Access
@@ -115,10 +116,11 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
     backbone = Backbone(
         NAME,
         settings,
-        own=("staff", "challenge", "login", "session", "key", "alarm", "attempt"),
+        own=("staff", "challenge", "email-change", "login", "session", "key", "alarm", "attempt"),
         # `people` and `reach` are copies; they stand here too for the refusals of their guards, and for our own staff.
         views=(StaffByAddress(), OpenSessions(), LoginMethods(), signing_keys, people, reach, *kept_beside_the_log),
         hears=("profiles", "company", "products"),
+        heeds=("profiles",),
         follows=("profile", "company", "product"),
         copies=(people, reach, Names()),
         attempt_refused=AttemptRefused,
@@ -133,9 +135,13 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
         before=_revealed(settings.code_pepper_before),
     )
     parts: dict[str, Any] = {"streams": streams, "database": database, "clock": clock, "limits": limits}
+    asking = AskingForCodes(**parts, codes=codes, sealer=sealer)
+    proofs = Proofs(database, codes, sealer, limits)
+    login = LoggingIn(**parts, codes=codes, proofs=proofs, clock_check=clock_check)
     use = UseCases(
-        asking=AskingForCodes(**parts, codes=codes, sealer=sealer),
-        login=LoggingIn(**parts, codes=codes, proofs=Proofs(database, codes, sealer, limits), clock_check=clock_check),
+        asking=asking,
+        login=login,
+        email_change=EmailChange(**parts, codes=codes, asking=asking, login=login),
         sessions=Sessions(**parts, codes=codes, ring=ring),
         methods=Methods(**parts, sealer=sealer, clock_check=clock_check, site=settings.site_url),
         reinvitations=Reinvitations(**parts, access=Access(database)),
@@ -157,7 +163,7 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
         (upkeep.forget_old, 600.0),
     ):
         backbone.runs(_again_and_again(work, pause_seconds))
-    door = backbone.door(partial(find_key, database))
+    door = backbone.door(partial(find_key, database), partial(must_be_open, database))
     return Auth(backbone, use, upkeep, mailer, backbone.app(api.routes(use, door), door))
 
 

@@ -1,5 +1,6 @@
 """HTTP of company: request in, one use case, answer out. Decides nothing."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -12,6 +13,8 @@ from services.company.views import accounts, companies
 from services.profiles.policy import (
     CHANGE_COMPANY,
     CREATE_SUB_ACCOUNT,
+    END_ACCOUNT,
+    END_FRAMEWORK_AGREEMENT,
     LIST_ACCOUNTS,
     LIST_COMPANIES,
     OPEN_FRAMEWORK_AGREEMENT,
@@ -84,6 +87,12 @@ class NameForm(Form):
     name: Line = Field(examples=["Nordlys Odense"])
 
 
+class Confirmation(Form):
+    """What cannot be undone must be confirmed."""
+
+    confirm: bool = Field(examples=[True])
+
+
 class Registered(Answer):
     """The company that was registered, and its first account."""
 
@@ -98,6 +107,12 @@ class AgreementOpened(Answer):
     agreement_id: str = Field(examples=[AN_AGREEMENT])
     framework_account_id: str = Field(examples=[AN_ACCOUNT])
     customer_number: str = Field(examples=["1000002"])
+
+
+class AgreementChanged(Answer):
+    """The framework agreement that was changed."""
+
+    agreement_id: str = Field(examples=[AN_AGREEMENT])
 
 
 class AccountCreated(Answer):
@@ -131,6 +146,7 @@ class Account(Answer):
         examples=["account"], description="What it is to the framework agreement; `account` where there is none."
     )
     agreement_id: str | None = Field(examples=[AN_AGREEMENT])
+    ended_at: datetime | None = Field(examples=[None], description="When it ended; null while it is open.")
 
 
 class Company(Answer):
@@ -267,6 +283,19 @@ def _accounts(api: APIRouter, use: UseCases, door: Door) -> None:
         return await command.run(lambda cause: use.rename_account(account_id, form.name, cause))
 
     @api.post(
+        "/accounts/{account_id}/end",
+        operation_id="endAccount",
+        **asks(END_ACCOUNT),
+        responses=COMMAND,
+        response_model=AccountChanged,
+    )
+    async def end(
+        account_id: AccountId, form: Confirmation, command: Annotated[Command, Depends(door.command)]
+    ) -> Response:
+        """End an account: its products are closed and the grants on it end (A4, C5, C7)."""
+        return await command.run(lambda cause: use.end_account(account_id, form.confirm, cause))
+
+    @api.post(
         "/agreements/{agreement_id}/accounts",
         status_code=201,
         operation_id="createSubAccount",
@@ -279,3 +308,16 @@ def _accounts(api: APIRouter, use: UseCases, door: Door) -> None:
     ) -> Response:
         """Create one more account in a framework agreement; main administrators and customer service (A4, C5)."""
         return await command.run(lambda cause: use.create_sub_account(agreement_id, form.name, cause), status=201)
+
+    @api.post(
+        "/agreements/{agreement_id}/end",
+        operation_id="endFrameworkAgreement",
+        **asks(END_FRAMEWORK_AGREEMENT),
+        responses=COMMAND,
+        response_model=AgreementChanged,
+    )
+    async def end_agreement(
+        agreement_id: AgreementId, form: Confirmation, command: Annotated[Command, Depends(door.command)]
+    ) -> Response:
+        """End a framework agreement: its main administrators' grants end, its accounts stay; customer service (C7)."""
+        return await command.run(lambda cause: use.end_framework_agreement(agreement_id, form.confirm, cause))

@@ -80,6 +80,21 @@ class AccountRenamed(Event, type="company.account-renamed.v1"):
     name: Plain[str]
 
 
+class AccountEnded(Event, type="company.account-ended.v1"):
+    """An account is no more: its products are closed and the grants on it end (C7)."""
+
+    company_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+
+
+class FrameworkAgreementEnded(Event, type="company.framework-agreement-ended.v1"):
+    """Customer service ended a framework agreement; the accounts named here were in it and stay, outside any (C7)."""
+
+    company_id: Pseudonym[str]
+    agreement_id: Pseudonym[str]
+    account_ids: Pseudonym[tuple[str, ...]]
+
+
 class AttemptRefused(RefusedAttempt, type="company.attempt-refused.v1"):
     """A rule of company refused an attempt (H1)."""
 
@@ -92,4 +107,6 @@ CompanyEvent = (
     | MainAdministratorNamed
     | ContactDetailsChanged
     | AccountRenamed
+    | AccountEnded
+    | FrameworkAgreementEnded
 )

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from services.company.domain import company as rules
+from services.company.domain import ending
 from services.company.domain.company import Company, ContactDetails, Payment, evolve
 from services.company.events import CompanyEvent
 from services.company.views import accounts, companies
@@ -100,17 +101,22 @@ class UseCases:
             company_id, decide, cause, agreement_id=agreement_id, framework_account_id=account_id
         )
 
+    async def end_framework_agreement(self, agreement_id: str, confirmed: bool, cause: Cause) -> Written:
+        """End a framework agreement; its accounts stay (C7). Raises NotFound, NotPermitted, EndingNotConfirmed."""
+        company_id = await companies.with_agreement(self._database, agreement_id) or ""
+        cause = await self._permitted(policy.END_FRAMEWORK_AGREEMENT, agreement_id, cause, exists=bool(company_id))
+        decide = partial(ending.end_framework_agreement, agreement_id=agreement_id, confirmed=confirmed)
+        return await self._streams.change(COMPANIES, company_id, decide, cause.answering(agreement_id=agreement_id))
+
     # What administrators do -------------------------------------------------------------------------------------------
 
     async def create_sub_account(self, agreement_id: str, name: str, cause: Cause) -> Written:
         """Open one more account in a framework agreement (A4, C5).
 
-        Raises NotFound, NotPermitted, TextMalformed, LooksLikeACardNumber.
+        Raises NotFound, NotPermitted, AgreementHasEnded, TextMalformed, LooksLikeACardNumber.
         """
-        company_id = await companies.with_agreement(self._database, agreement_id)
-        if company_id is None:
-            raise NotFound
-        cause = await self._permitted(policy.CREATE_SUB_ACCOUNT, agreement_id, cause)
+        company_id = await companies.with_agreement(self._database, agreement_id) or ""
+        cause = await self._permitted(policy.CREATE_SUB_ACCOUNT, agreement_id, cause, exists=bool(company_id))
         account_id = new_id("account")
         decide = partial(rules.create_sub_account, agreement_id=agreement_id, account_id=account_id, name=name)
         return await self._numbered(company_id, decide, cause, account_id=account_id)
@@ -120,22 +126,26 @@ class UseCases:
 
         Raises NotFound, NotPermitted, EmailMalformed, TextMalformed, LooksLikeACardNumber.
         """
-        if await companies.one(self._database, company_id) is None:
-            raise NotFound
-        cause = await self._permitted(policy.CHANGE_COMPANY, company_id, cause)
+        known = await companies.one(self._database, company_id) is not None
+        cause = await self._permitted(policy.CHANGE_COMPANY, company_id, cause, exists=known)
         decide = partial(rules.change_contact_details, **asdict(contact))
         return await self._streams.change(COMPANIES, company_id, decide, cause.answering(company_id=company_id))
 
     async def rename_account(self, account_id: str, name: str, cause: Cause) -> Written:
-        """Give an account another name (C1, C2). Raises NotFound, NotPermitted, TextMalformed, LooksLikeACardNumber."""
-        account = await accounts.one(self._database, account_id)
-        if account is None:
-            raise NotFound
-        cause = await self._permitted(policy.RENAME_ACCOUNT, account_id, cause)
+        """Give an account another name (C1, C2).
+
+        Raises NotFound, NotPermitted, AccountHasEnded, TextMalformed, LooksLikeACardNumber.
+        """
         decide = partial(rules.rename_account, account_id=account_id, name=name)
-        return await self._streams.change(
-            COMPANIES, account["company_id"], decide, cause.answering(account_id=account_id)
-        )
+        return await self._change_account(policy.RENAME_ACCOUNT, account_id, decide, cause)
+
+    async def end_account(self, account_id: str, confirmed: bool, cause: Cause) -> Written:
+        """End an account (A4, C7).
+
+        Raises NotFound, NotPermitted, EndingNotConfirmed, FrameworkAccountStays, LastSubAccount, LastAccount.
+        """
+        decide = partial(ending.end_account, account_id=account_id, confirmed=confirmed)
+        return await self._change_account(policy.END_ACCOUNT, account_id, decide, cause)
 
     # Questions --------------------------------------------------------------------------------------------------------
 
@@ -166,8 +176,16 @@ class UseCases:
 
     # ------------------------------------------------------------------------------------------------------------------
 
-    async def _permitted(self, operation: Operation, target: str, cause: Cause) -> Cause:
-        return (await self._access.require(cause.actor, operation, target)).covers(cause)
+    async def _permitted(self, operation: Operation, target: str, cause: Cause, *, exists: bool = True) -> Cause:
+        return (await self._access.require(cause.actor, operation, target, exists=exists)).covers(cause)
+
+    async def _change_account(
+        self, operation: Operation, account_id: str, decide: Callable[[Company], Sequence[CompanyEvent]], cause: Cause
+    ) -> Written:
+        account = await accounts.one(self._database, account_id) or {}
+        cause = await self._permitted(operation, account_id, cause, exists=bool(account))
+        told = cause.answering(account_id=account_id)
+        return await self._streams.change(COMPANIES, account["company_id"], decide, told)
 
     async def _numbered(self, stream: str, decide: "_DecideNumbered", cause: Cause, **answer: Any) -> Written:
         """Change a company by a decision that asks for a fresh customer number, which the answer tells, too."""

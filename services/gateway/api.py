@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import Field, StringConstraints
 from starlette.responses import JSONResponse, Response
 
@@ -24,6 +24,7 @@ from services.gateway.credentials import (
     set_cookie,
 )
 from services.gateway.limits import Buckets, address_of
+from services.gateway.refusing import UnknownParameter
 from shared.http.fields import Form
 from shared.http.openapi import COMMAND, Answer
 from shared.http.problems import MEDIA_TYPE
@@ -75,7 +76,7 @@ class LoggedIn(Answer):
 
 def login(auth: Service, *, codes: Buckets, tries: Buckets, trusted_hops: int) -> APIRouter:
     """Logging in: what auth hands out goes into cookies, never into a body (S-01)."""
-    api = APIRouter(prefix=PREFIX, tags=["login"])
+    api = APIRouter(prefix=PREFIX, tags=["login"], dependencies=[Depends(_no_parameters)])
 
     @api.post(
         "/login/codes",
@@ -131,6 +132,12 @@ def _origin(request: Request, trusted_hops: int) -> dict[str, str]:
     """Where a request comes from, for the limits that auth keeps: its network address, and by what it is known."""
     device = device_of(request.headers)
     return {"client": address_of(request.scope, trusted_hops), **({"device": device} if device else {})}
+
+
+def _no_parameters(request: Request) -> None:
+    """Here, too, what nobody asked for is refused, not passed over. Raises UnknownParameter."""
+    if request.query_params:
+        raise UnknownParameter
 
 
 def _asking(request: Request, path: str, content: dict[str, Any], *, once: bool = False) -> Asking:

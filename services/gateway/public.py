@@ -18,7 +18,9 @@ ABOUT: Final = """Companies look after their toll, ferry and parking products.
 Log in with a mailed code, a code of an authenticator app, or both (`/login/codes`, `/login/sessions`). A browser keeps
 the session as a cookie; a program sends its value as `Authorization: Bearer`. Commands take an `Idempotency-Key`; what
 a command wrote is answered as `Seen`; a question that carries it as `Require-Seen` is never answered from before it.
-Every refusal is a problem (RFC 9457) with a stable `code` and, where a rule refuses, its number."""
+What grants, revokes, cancels or closes something may be asked with `?dry-run=true` first: it answers what would come
+of it, or the refusal, and does nothing. Every refusal is a problem (RFC 9457) with a stable `code` and, where a rule
+refuses, its number."""
 SCHEMAS: Final = "#/components/schemas/"
 OWN: Final = "gateway"
 

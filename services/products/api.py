@@ -12,6 +12,7 @@ from services.products.events import ProductKind
 from services.products.use_cases import ETicket, UseCases
 from services.products.views import products
 from services.products.views.products import Wanted
+from services.profiles.consequences import DryRun
 from services.profiles.policy import (
     ACTIVATE_BIZZ,
     CHANGE_REFERENCE,
@@ -267,10 +268,12 @@ def _changes(api: APIRouter, use: UseCases, door: Door) -> None:
         operation_id="closeProduct",
         **asks(CLOSE_PRODUCT),
         responses=COMMAND,
-        response_model=Changed,
+        response_model=Changed | DryRun,
     )
     async def close(
-        product_id: ProductId, form: Confirmation, command: Annotated[Command, Depends(door.command)]
+        product_id: ProductId,
+        form: Confirmation,
+        command: Annotated[Command, Depends(door.rehearsable(use.foresee))],
     ) -> Response:
         """Close a product: at once here, at the partners within 24 hours; administrators only (P4)."""
         return await command.run(lambda cause: use.close_product(product_id, form.confirm, cause))

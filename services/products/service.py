@@ -4,12 +4,15 @@ from functools import partial
 
 from fastapi import FastAPI
 
+from services.auth.ended_sessions import EndedSessions, must_not_have_ended
 from services.auth.keys import SigningKeys, find_key
 from services.products import api
 from services.products.events import AttemptRefused
+from services.products.reactions import reactions
 from services.products.use_cases import UseCases
 from services.products.views.account_payment import AccountPayment
 from services.products.views.bizz_by_device_number import BizzByDeviceNumber
+from services.products.views.open_on_account import OpenOnAccount
 from services.products.views.open_product_by_plate import OpenProductByPlate
 from services.products.views.products import Products
 from services.profiles.access import Access
@@ -27,13 +30,14 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
         NAME,
         settings,
         own=("product", "attempt"),
-        views=(reach, OpenProductByPlate(), BizzByDeviceNumber(), Products()),
+        views=(reach, OpenProductByPlate(), BizzByDeviceNumber(), Products(), OpenOnAccount()),
         hears=("auth", "company", "profiles"),
-        follows=[*(kind for kind in STREAMS if kind != "product"), "key"],
-        copies=(reach, AccountPayment(), SigningKeys()),
+        heeds=("auth", "profiles"),
+        follows=[*(kind for kind in STREAMS if kind != "product"), "key", "session"],
+        copies=(reach, AccountPayment(), SigningKeys(), EndedSessions()),
         attempt_refused=AttemptRefused,
     )
-    backbone.reacts()  # to nothing: it only takes in who reaches what, how accounts pay, and the keys
     use = UseCases(backbone.streams, backbone.database, Access(backbone.database), backbone.clock)
-    door = backbone.door(partial(find_key, backbone.database))
+    backbone.reacts(reactions(use))
+    door = backbone.door(partial(find_key, backbone.database), partial(must_not_have_ended, backbone.database))
     return backbone, backbone.app(api.routes(use, door), door)

@@ -15,19 +15,26 @@ from services.products.domain.vehicles import Vehicle
 from services.products.events import ProductEvent
 from services.products.views import products
 from services.products.views.account_payment import payment_of
+from services.products.views.open_on_account import nothing_is_left, open_on
 from services.products.views.products import Wanted
 from services.profiles import policy
 from services.profiles.access import Access
+from services.profiles.consequences import DryRun, foresee
 from services.profiles.policy import Operation
+from services.profiles.reach import account_must_be_open
 from shared.actor import Actor
 from shared.cause import Cause, Written
 from shared.clock import Clock
 from shared.database import Database, Row
 from shared.errors import NotFound
-from shared.eventstore.streams import Category, Streams
+from shared.events import Event
+from shared.eventstore.streams import Category, Change, Streams
 from shared.ids import new_id
 
 PRODUCTS = Category("product", Product(), evolve)
+
+AT_ONCE = 200
+"""The most products that are closed in one commit: others want to write meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,10 @@ class UseCases:
     # Ordering ---------------------------------------------------------------------------------------------------------
 
     async def order_bizz(self, account_id: str, reference: str | None, cause: Cause) -> Written:
-        """Order a bizz on an account (P1). Raises NotFound, NotPermitted, TextMalformed, LooksLikeACardNumber."""
+        """Order a bizz on an account (P1).
+
+        Raises NotFound, NotPermitted, AccountHasEnded, TextMalformed, LooksLikeACardNumber.
+        """
         account, cause = await self._ordering(account_id, cause)
         return await self._order(account, partial(ordering.order_bizz, reference=reference), cause)
 
@@ -65,7 +75,8 @@ class UseCases:
     ) -> Written:
         """Make a number plate payment on an account (P2).
 
-        Raises NotFound, NotPermitted, PlateTaken, CountryUnknown, PlateMalformed, TextMalformed, LooksLikeACardNumber.
+        Raises NotFound, NotPermitted, AccountHasEnded, PlateTaken, CountryUnknown, PlateMalformed, TextMalformed,
+        LooksLikeACardNumber.
         """
         account, cause = await self._ordering(account_id, cause)
         decide = partial(
@@ -120,6 +131,18 @@ class UseCases:
         """Take a bizz into use (P1). Raises NotFound, NotPermitted, BizzNotDispatched, NotABizz, ProductIsClosed."""
         return await self._change(policy.ACTIVATE_BIZZ, product_id, rules.activate_bizz, cause)
 
+    # What follows from other services ---------------------------------------------------------------------------------
+
+    async def close_everything_on(self, account_id: str, cause: Cause) -> Written:
+        """An account ended: its products are closed, in a last commit that leaves none open (C7).
+
+        Of very many some are closed in commits before it. Raises OrderedMeanwhile.
+        """
+        while len(still := await open_on(self._database, account_id, most=AT_ONCE)) == AT_ONCE:
+            await self._streams.change_all(self._closing(still), cause.on_the_way())
+        cause = cause.ensuring(lambda _: [nothing_is_left(account_id)])
+        return await self._streams.change_all(self._closing(still), cause)
+
     # Questions --------------------------------------------------------------------------------------------------------
 
     async def list_products(self, wanted: Wanted, actor: Actor) -> list[Row]:
@@ -129,17 +152,27 @@ class UseCases:
     async def see(self, product_id: str, actor: Actor) -> Row:
         """One product in reach. Raises NotFound."""
         await self._access.require(actor, policy.READ_PRODUCT, product_id)
-        return await self._known(product_id)
+        product = await products.one(self._database, product_id)
+        if product is None:
+            raise NotFound
+        return product
+
+    async def foresee(self, events: Sequence[Event], actor: Actor) -> DryRun:
+        """What would come of these events in every service, within the actor's reach. Raises Unavailable."""
+        return await foresee(self._database, events, actor)
 
     # ------------------------------------------------------------------------------------------------------------------
 
     async def _ordering(self, account_id: str, cause: Cause) -> tuple[Row, Cause]:
         """The account that an order is for, and the cause it is made under. Raises NotFound, NotPermitted."""
-        account = await payment_of(self._database, account_id)
-        if account is None:
-            raise NotFound
-        permit = await self._access.require(cause.actor, policy.ORDER_PRODUCT, account_id)
-        return {**account, "account_id": account_id}, permit.covers(cause)
+        account = await payment_of(self._database, account_id) or {}
+        permit = await self._access.require(cause.actor, policy.ORDER_PRODUCT, account_id, exists=bool(account))
+        cause = permit.covers(cause).guarded_by(account_must_be_open(account_id))
+        return {**account, "account_id": account_id}, cause
+
+    def _closing(self, product_ids: Sequence[str]) -> Sequence[Change[Product]]:
+        decide = partial(rules.close_product, confirmed=True, now=self._clock())
+        return [Change(PRODUCTS, product_id, decide) for product_id in product_ids]
 
     async def _order(self, account: Row, decide: "_Decide", cause: Cause) -> Written:
         product_id = new_id("product")
@@ -149,16 +182,10 @@ class UseCases:
         return await self._streams.change(PRODUCTS, product_id, here, cause.answering(product_id=product_id))
 
     async def _change(self, operation: Operation, product_id: str, decide: "_Decide", cause: Cause) -> Written:
-        await self._known(product_id)
-        permit = await self._access.require(cause.actor, operation, product_id)
+        known = await products.one(self._database, product_id) is not None
+        permit = await self._access.require(cause.actor, operation, product_id, exists=known)
         told = permit.covers(cause).answering(product_id=product_id)
         return await self._streams.change(PRODUCTS, product_id, decide, told)
-
-    async def _known(self, product_id: str) -> Row:
-        product = await products.one(self._database, product_id)
-        if product is None:
-            raise NotFound
-        return product
 
 
 _Decide = Callable[..., Sequence[ProductEvent]]

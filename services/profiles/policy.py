@@ -9,10 +9,11 @@ A6   Product access reaches one single product; it sees that product and keeps i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from shared.http.denied import ROWS
+from shared.ids import kind_of
 
 MAIN = "main-administrator"
 ACCOUNT = "account-administrator"
@@ -34,7 +35,9 @@ WHO: Mapping[str, str] = {
 }
 """The columns of the table, the strongest grant first, in words."""
 
-Where = Literal["company", "agreement", "account", "product", "person", "anywhere", "oneself"]
+Where = Literal["company", "agreement", "account", "product", "person", "place", "anywhere", "oneself"]
+PLACES: tuple[Where, ...] = ("company", "agreement", "account", "product")
+"""The kinds of places: where grants lie. What is asked on a `place` is decided on the kind of place that it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,9 @@ REGISTER_COMPANY = Operation("company.register", "register a company", "anywhere
 OPEN_FRAMEWORK_AGREEMENT = Operation(
     "company.open-framework-agreement", "open a framework agreement", "company", (STAFF,), "C6"
 )
+END_FRAMEWORK_AGREEMENT = Operation(
+    "company.end-framework-agreement", "end a framework agreement", "agreement", (STAFF,), "C7"
+)
 LIST_COMPANIES = Operation("company.list", "list companies within reach", "anywhere", _EVERYBODY, "A13")
 READ_COMPANY = Operation("company.read", "see a company", "company", _ADMINISTRATORS_AND_STAFF, "A5")
 CHANGE_COMPANY = Operation(
@@ -82,6 +88,7 @@ CREATE_SUB_ACCOUNT = Operation("company.create-sub-account", "create a sub-accou
 LIST_ACCOUNTS = Operation("account.list", "list accounts within reach", "anywhere", _EVERYBODY, "A13")
 READ_ACCOUNT = Operation("account.read", "see an account", "account", _ADMINISTRATORS_AND_STAFF, "A5")
 RENAME_ACCOUNT = Operation("account.rename", "rename an account", "account", _ADMINISTRATORS, "C1")
+END_ACCOUNT = Operation("account.end", "end an account", "account", (MAIN, STAFF), "C7")
 
 ORDER_PRODUCT = Operation("product.order", "order a product", "account", _ADMINISTRATORS, "A5")
 LIST_PRODUCTS = Operation("product.list", "list products within reach", "anywhere", _EVERYBODY, "A13")
@@ -124,12 +131,41 @@ READ_ONESELF = Operation("profile.read-oneself", "see one's own profile", "onese
 CHANGE_ONESELF = Operation(
     "profile.change-own-contact-details", "change one's own contact details", "oneself", (ONESELF,), "A15"
 )
+CHANGE_OWN_EMAIL = Operation(
+    "profile.change-own-email", "change one's own e-mail address", "oneself", (ONESELF,), "A15"
+)
 READ_POLICY = Operation("access.read-policy", "read this table", "anywhere", _EVERYBODY, "A13")
 
-READ_HISTORY = Operation("history.read", "read the history", "anywhere", _ADMINISTRATORS_AND_STAFF, "H3")
+EXPLAIN_ONESELF = Operation("access.explain-oneself", "have one's own rights explained", "oneself", (ONESELF,), "A13")
+EXPLAIN = Operation("access.explain", "have a person's rights explained", "person", _ADMINISTRATORS_AND_STAFF, "A13")
+WHO_CAN = Operation("access.who-can", "list who may do what with a place", "place", _ADMINISTRATORS_AND_STAFF, "A13")
+READ_OWN_REACH = Operation("access.read-own-reach", "list all that one reaches", "oneself", (ONESELF,), "A13")
+READ_REACH = Operation("access.read-reach", "list what a person reaches", "person", _ADMINISTRATORS_AND_STAFF, "A13")
+
+READ_HISTORY = Operation("history.read", "read the history", "place", _ADMINISTRATORS_AND_STAFF, "H3")
 
 POLICY: tuple[Operation, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Operation))
 BY_NAME: Mapping[str, Operation] = {operation.name: operation for operation in POLICY}
+
+
+GRANTING: Mapping[str, Operation] = {
+    MAIN: GRANT_MAIN_ADMINISTRATOR,
+    ACCOUNT: GRANT_ACCOUNT_ADMINISTRATOR,
+    PRODUCT: GRANT_PRODUCT_ACCESS,
+}
+"""Which operation gives each kind of grant."""
+REVOKING: Mapping[str, Operation] = {
+    MAIN: REVOKE_MAIN_ADMINISTRATOR,
+    ACCOUNT: REVOKE_ACCOUNT_ADMINISTRATOR,
+    PRODUCT: REVOKE_PRODUCT_ACCESS,
+}
+"""Which operation takes it away."""
+
+
+def at(operation: Operation, place: str) -> Operation:
+    """The row as it is decided on one place: what is asked on any place is decided on the kind of place that it is."""
+    kind = next((kind for kind in PLACES if kind == kind_of(place)), None)
+    return replace(operation, on=kind) if operation.on == "place" and kind else operation
 
 
 def asks(*operations: Operation, internal: bool = False) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 Part of profiles' published language (beside `events.py` and `access.py`): each service keeps these tables in its own
 database, fed by the events of profiles, company, products and auth, its own among them.
+
+C7   What was granted on an account or an agreement that has ended is within nobody's reach as soon as its end is heard
+     of, whether or not profiles has said yet that the grants ended, and in whatever order all of it arrives.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, LiteralString
+from typing import ClassVar, LiteralString, assert_never
 
 from services.auth.events import StaffAdded
-from services.company.events import AccountOpened, FrameworkAgreementOpened
+from services.company.events import AccountEnded, AccountOpened, FrameworkAgreementEnded, FrameworkAgreementOpened
 from services.products.events import BizzOrdered, ETicketOrdered, NumberPlatePaymentOrdered, ProductClosed
 from services.profiles.events import (
     AccountAdministratorGranted,
@@ -21,7 +24,7 @@ from services.profiles.events import (
 )
 from services.profiles.policy import ACCOUNT, MAIN, PRODUCT
 from shared.envelope import Recorded
-from shared.errors import Forbidden, Refusal
+from shared.errors import Conflict, Forbidden, Refusal
 from shared.eventstore.statement import Statement
 
 STREAMS = ("profile", "company", "product", "staff")
@@ -35,6 +38,20 @@ class GrantWithdrawn(Forbidden):
 
     code = "grant-withdrawn"
     rule = "A14"
+
+
+class AccountHasEnded(Conflict):
+    """This account has ended."""
+
+    code = "account-ended"
+    rule = "C7"
+
+
+class AgreementHasEnded(Conflict):
+    """This framework agreement has ended."""
+
+    code = "agreement-ended"
+    rule = "C7"
 
 
 class Reach:
@@ -57,7 +74,7 @@ class Reach:
             END $$;""",
         "reach_accounts": """
             CREATE TABLE IF NOT EXISTS reach_accounts (
-                account_id text PRIMARY KEY, company_id text NOT NULL, agreement_id text);
+                account_id text PRIMARY KEY, company_id text NOT NULL, agreement_id text, open boolean NOT NULL);
             CREATE INDEX IF NOT EXISTS reach_accounts_company ON reach_accounts (company_id);
             CREATE INDEX IF NOT EXISTS reach_accounts_agreement ON reach_accounts (agreement_id);
             CREATE OR REPLACE FUNCTION administered_accounts(who text) RETURNS TABLE (account_id text)
@@ -67,14 +84,33 @@ class Reach:
                 UNION
                 SELECT a.account_id FROM reach_grants g JOIN reach_accounts a ON a.agreement_id = g.target_id
                 WHERE g.profile_id = who AND g.kind = 'main-administrator'
-            $$;""",
+            $$;
+            CREATE OR REPLACE FUNCTION reach_account_must_be_open(account text) RETURNS void LANGUAGE plpgsql AS $$
+            BEGIN
+                IF EXISTS (SELECT 1 FROM reach_accounts WHERE account_id = account AND NOT open) THEN
+                    RAISE check_violation USING CONSTRAINT = 'account_has_ended', MESSAGE = 'the account has ended';
+                END IF;
+            END $$;""",
+        "reach_agreements": """
+            CREATE TABLE IF NOT EXISTS reach_agreements (
+                agreement_id text PRIMARY KEY, company_id text NOT NULL, open boolean NOT NULL);
+            CREATE OR REPLACE FUNCTION reach_agreement_must_be_open(agreement text) RETURNS void LANGUAGE plpgsql AS $$
+            BEGIN
+                IF EXISTS (SELECT 1 FROM reach_agreements WHERE agreement_id = agreement AND NOT open) THEN
+                    RAISE check_violation USING CONSTRAINT = 'agreement_has_ended', MESSAGE = 'the agreement has ended';
+                END IF;
+            END $$;""",
         "reach_products": """
             CREATE TABLE IF NOT EXISTS reach_products (
                 product_id text PRIMARY KEY, account_id text NOT NULL, company_id text NOT NULL, open boolean NOT NULL);
-            CREATE INDEX IF NOT EXISTS reach_products_account ON reach_products (account_id);""",
+            CREATE INDEX IF NOT EXISTS reach_products_account ON reach_products (account_id, product_id);""",
         "reach_staff": "CREATE TABLE IF NOT EXISTS reach_staff (staff_id text PRIMARY KEY)",
     }
-    refusals: ClassVar[Mapping[str, type[Refusal]]] = {GRANT_WITHDRAWN: GrantWithdrawn}
+    refusals: ClassVar[Mapping[str, type[Refusal]]] = {
+        GRANT_WITHDRAWN: GrantWithdrawn,
+        "account_has_ended": AccountHasEnded,
+        "agreement_has_ended": AgreementHasEnded,
+    }
 
     def changes(self, recorded: Recorded) -> Iterable[Statement]:  # noqa: PLR0911 (one case an event)
         match recorded.data:
@@ -92,8 +128,8 @@ class Reach:
                 return [_revoked(recorded, PRODUCT, product)]
             case ProfileCancelled(profile_id=profile):
                 return [Statement("DELETE FROM reach_grants WHERE profile_id = %s", (profile,))]
-            case AccountOpened() | FrameworkAgreementOpened():
-                return _accounts(recorded.data)
+            case AccountOpened() | FrameworkAgreementOpened() | AccountEnded() | FrameworkAgreementEnded() as said:
+                return _accounts(said)
             case BizzOrdered() | NumberPlatePaymentOrdered() | ETicketOrdered() as ordered:
                 return [
                     Statement(
@@ -114,10 +150,31 @@ def must_hold(profile_id: str, kind: str, target_id: str) -> Statement:
     return Statement("SELECT reach_must_hold(%s, %s, %s)", (profile_id, kind, target_id))
 
 
+def account_must_be_open(account_id: str) -> Statement:
+    """A guard: the account has not ended at the commit, or the command is refused (AccountHasEnded)."""
+    return Statement("SELECT reach_account_must_be_open(%s)", (account_id,))
+
+
+def agreement_must_be_open(agreement_id: str) -> Statement:
+    """A guard: the framework agreement has not ended at the commit, or the command is refused (AgreementHasEnded)."""
+    return Statement("SELECT reach_agreement_must_be_open(%s)", (agreement_id,))
+
+
 def _granted(recorded: Recorded, kind: str, target: str, account: str | None, company: str) -> Statement:
+    # A grant that arrives after the end of what it is on reaches nothing any more.
     return Statement(
-        "INSERT INTO reach_grants VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        (recorded.stream, kind, target, account, company, recorded.version),
+        "INSERT INTO reach_grants SELECT %(profile)s, %(kind)s, %(target)s, %(account)s, %(company)s, %(version)s "
+        "WHERE NOT EXISTS (SELECT 1 FROM reach_accounts WHERE account_id = %(account)s AND NOT open) "
+        "AND NOT EXISTS (SELECT 1 FROM reach_agreements WHERE agreement_id = %(target)s AND NOT open) "
+        "ON CONFLICT DO NOTHING",
+        {
+            "profile": recorded.stream,
+            "kind": kind,
+            "target": target,
+            "account": account,
+            "company": company,
+            "version": recorded.version,
+        },
     )
 
 
@@ -128,14 +185,26 @@ def _revoked(recorded: Recorded, kind: str, target: str) -> Statement:
     )
 
 
-def _accounts(event: AccountOpened | FrameworkAgreementOpened) -> list[Statement]:
-    if isinstance(event, AccountOpened):
-        return [
-            Statement(
-                "INSERT INTO reach_accounts VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-                (event.account_id, event.company_id, event.agreement_id),
-            )
-        ]
-    members = [event.framework_account_id, *event.sub_account_ids]
-    sql: LiteralString = "UPDATE reach_accounts SET agreement_id = %s WHERE account_id = ANY(%s)"
-    return [Statement(sql, (event.agreement_id, members))]
+def _accounts(
+    event: AccountOpened | FrameworkAgreementOpened | AccountEnded | FrameworkAgreementEnded,
+) -> Iterable[Statement]:
+    match event:
+        case AccountOpened(account_id=account, company_id=company, agreement_id=agreement):
+            sql: LiteralString = "INSERT INTO reach_accounts VALUES (%s, %s, %s, true) ON CONFLICT DO NOTHING"
+            yield Statement(sql, (account, company, agreement))
+        case FrameworkAgreementOpened(agreement_id=agreement, company_id=company, framework_account_id=framework):
+            members = [framework, *event.sub_account_ids]
+            sql = "INSERT INTO reach_agreements VALUES (%s, %s, true) ON CONFLICT DO NOTHING"
+            yield Statement(sql, (agreement, company))
+            sql = "UPDATE reach_accounts SET agreement_id = %s WHERE account_id = ANY(%s)"
+            yield Statement(sql, (agreement, members))
+        case AccountEnded(account_id=account):
+            yield Statement("UPDATE reach_accounts SET open = false WHERE account_id = %s", (account,))
+            yield Statement("DELETE FROM reach_grants WHERE account_id = %s", (account,))
+        case FrameworkAgreementEnded(agreement_id=agreement):
+            # An account that ended earlier was still the agreement's to look at; now it is nobody's.
+            yield Statement("UPDATE reach_agreements SET open = false WHERE agreement_id = %s", (agreement,))
+            yield Statement("UPDATE reach_accounts SET agreement_id = NULL WHERE agreement_id = %s", (agreement,))
+            yield Statement("DELETE FROM reach_grants WHERE target_id = %s", (agreement,))
+        case _:
+            assert_never(event)

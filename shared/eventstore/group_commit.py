@@ -28,6 +28,7 @@ class GroupCommit:
         self._writer = Writer(connect)
         self._coming: list[Unit] = []
         self._waiting: deque[Unit] = deque()
+        self._rehearsing: deque[Unit] = deque()
         self._wake = threading.Condition()
         self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -50,7 +51,7 @@ class GroupCommit:
             await asyncio.to_thread(self._thread.join)
 
     async def commit(self, unit: Unit) -> None:
-        """Answer when the unit is durable.
+        """Answer when the unit is durable; a rehearsal, when it has been taken back.
 
         Raises ConstraintViolated when it was refused, and Unavailable when the database could not be reached: then the
         unit is in the log only if the very answer to its commit was lost, which asking again finds out.
@@ -66,22 +67,26 @@ class GroupCommit:
 
     def _hand_over(self) -> None:
         with self._wake:
-            self._waiting.extend(self._coming)
+            for unit in self._coming:
+                (self._rehearsing if unit.rehearsal else self._waiting).append(unit)
             self._wake.notify()
         self._coming.clear()
 
     def _run(self) -> None:
-        while batch := self._next_batch():
-            self._writer.write(batch)
-            assert self._loop is not None  # noqa: S101 (set by start, which starts this thread)
-            self._loop.call_soon_threadsafe(self._answer, batch)
+        assert self._loop is not None  # noqa: S101 (set by start, which starts this thread)
+        while any(batches := self._next_batches()):
+            for batch, work in zip(batches, (self._writer.write, self._writer.rehearse), strict=True):
+                if batch:
+                    work(batch)
+                    self._loop.call_soon_threadsafe(self._answer, batch)
         self._writer.close()
 
-    def _next_batch(self) -> list[Unit]:
+    def _next_batches(self) -> tuple[list[Unit], list[Unit]]:
+        """What is to be committed next, and after it one rehearsal: no commit waits for more than one of those."""
         with self._wake:
-            while not self._waiting and not self._closing:
+            while not self._waiting and not self._rehearsing and not self._closing:
                 self._wake.wait()
-            return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_UNITS_AT_ONCE))]
+            return _some(self._waiting, MOST_UNITS_AT_ONCE), _some(self._rehearsing, 1)
 
     def _answer(self, batch: list[Unit]) -> None:
         for unit in batch:
@@ -91,3 +96,7 @@ class GroupCommit:
                 unit.committed.set_exception(unit.failure)
                 unit.committed.exception()  # whoever asked may have gone meanwhile: that is no defect
         self.after_commit()
+
+
+def _some(waiting: deque[Unit], most: int) -> list[Unit]:
+    return [waiting.popleft() for _ in range(min(len(waiting), most))]

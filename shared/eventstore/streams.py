@@ -9,7 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from eventsourcing.persistence import Notification, StoredEvent
@@ -141,10 +141,12 @@ class Streams:
             for offset, event in enumerate(events, start=1)
         ]
         seen: Seen = tuple(f"{stream}@{version + len(events)}" for _, stream, events, version, _ in decided)
-        written = Written(seen, cause.answer or {})
+        written = Written(seen, cause.answer or {}, [event for _, _, events, _, _ in decided for event in events])
         unit = self._unit(recorded, cause, written)
         if unit.events or unit.guards or unit.statements:
             await self._writer.commit(unit)
+        if cause.rehearsal:
+            return replace(written, seen=())
         for change, stream, events, version, state in decided:
             if change is not None:
                 self._keep(stream, state, version + len(events))
@@ -159,6 +161,7 @@ class Streams:
                 *(check for ensure in cause.ensures for check in ensure([r.data for r in recorded])),
                 *cause.bookkeeping(written.seen, written.answer),
             ],
+            rehearsal=cause.rehearsal,
         )
 
     def _envelop(self, stream: str, version: int, event: Event, cause: Cause) -> Recorded:
@@ -170,7 +173,7 @@ class Streams:
             position=0,
             time=self._clock(),
             actor=cause.actor,
-            grant=cause.grant,
+            grant=cause.grant_of(event) or cause.grant,
             correlation=cause.correlation,
             causation=cause.causation,
             data=event,

@@ -29,5 +29,7 @@ class Unit:
     guards: Sequence[Statement] = ()
     """Run before the views see the events: what must still be so at this very moment."""
     statements: Sequence[Statement] = ()
+    rehearsal: bool = False
+    """To be played through to its end and taken back: it can be refused, it cannot be committed."""
     failure: Exception | None = field(default=None, init=False)
     committed: "asyncio.Future[None]" = field(init=False)

@@ -4,6 +4,9 @@ First all units of a batch go in one round trip. If any is refused, that attempt
 one, each in a savepoint, so that a refused one fails alone. The transaction holds the append lock from its first
 statement, so units of all processes come one after another and a guard sees everything that came before it.
 
+A rehearsal goes alone, in a transaction that ends in ROLLBACK whatever becomes of it: what would refuse it refuses it,
+nobody ever sees it, and a number of the log that it used up is a hole like that of any refused unit.
+
 When the answer to a commit is lost, the session that may still be committing is ended first; only then does looking
 into the log tell truly whether the units are in it.
 """
@@ -38,6 +41,13 @@ class Writer:
 
     def write(self, batch: Sequence[Unit]) -> None:
         """Commit the units or set their `failure`; tries a lost connection again for a few seconds."""
+        self._try(batch, _write)
+
+    def rehearse(self, batch: Sequence[Unit]) -> None:
+        """Play units through to their end and take them back; their `failure` is what would have refused them."""
+        self._try(batch, _rehearse)
+
+    def _try(self, batch: Sequence[Unit], do: Callable[[Connection[Any], Sequence[Unit]], None]) -> None:
         give_up = time.monotonic() + RECONNECT_SECONDS
         in_doubt = False
         while True:
@@ -45,7 +55,7 @@ class Writer:
                 connection = self._connected()
                 if in_doubt:
                     batch = [unit for unit in batch if not _is_stored(connection, unit)]
-                _write(connection, batch)
+                do(connection, batch)
             except Exception as failure:  # noqa: BLE001 (each unit is told; the writer lives on)
                 self._drop_connection()
                 if not is_unreachable(failure):
@@ -128,6 +138,13 @@ def _one_by_one(connection: Connection[Any], batch: Sequence[Unit]) -> None:
     with connection.transaction():
         connection.execute(_LOCK, (APPEND_LOCK,))
         for unit in batch:
+            unit.failure = _in_savepoint(connection, unit)
+
+
+def _rehearse(connection: Connection[Any], batch: Sequence[Unit]) -> None:
+    for unit in batch:
+        with connection.transaction(force_rollback=True):
+            connection.execute(_LOCK, (APPEND_LOCK,))
             unit.failure = _in_savepoint(connection, unit)
 
 

@@ -11,7 +11,10 @@ PURE = (
 )
 """What a rule may be written with: nothing that knows the time, the machine or chance."""
 FOR_DOMAIN = ("shared.errors", "shared.actor", "shared.free_text", "shared.email_address")
-READINGS = ("services.auth.keys", "services.profiles.access", "services.profiles.policy", "services.profiles.reach")
+READINGS = (
+    *("services.auth.ended_sessions", "services.auth.keys"),
+    *(f"services.profiles.{reading}" for reading in ("access", "consequences", "policy", "reach")),
+)
 """Read models that a service publishes beside its events, so that everybody decides in the same way."""
 
 ABOVE: Mapping[str, tuple[str, ...]] = {

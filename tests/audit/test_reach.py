@@ -3,7 +3,12 @@
 import pytest
 
 from services.auth.events import CodeAccepted, CodeRefused, SessionStarted
-from services.company.events import ContactDetailsChanged, MainAdministratorNamed
+from services.company.events import (
+    AccountEnded,
+    ContactDetailsChanged,
+    FrameworkAgreementEnded,
+    MainAdministratorNamed,
+)
 from services.profiles.events import AccountAdministratorGranted, AccountAdministratorRevoked, ProductAccessGranted
 from services.profiles.events import AttemptRefused as ProfilesRefused
 from services.profiles.events import ContactDetailsChanged as PersonChanged
@@ -235,3 +240,27 @@ async def test_h3_access_to_a_product_of_mine_puts_a_person_within_my_reach(worl
     await world.happened(product_access(ERIK, PLATE, HARBOUR), by=METTE)
     assert (await status(world, METTE, ERIK.id))[0] == 200
     assert (await status(world, ANNA, ERIK.id))[0] == 404
+
+
+async def test_h3_c7_the_end_of_an_account_lies_in_the_account_and_is_read_by_who_still_administers_it(
+    world: World,
+) -> None:
+    await world.happened(
+        AccountEnded(company_id=NORDLYS, account_id=ROAD), by=METTE, grant=f"main-administrator:{AGREEMENT}"
+    )
+    assert (await world.types_read(METTE, ROAD))[-1] == "account-ended"
+    assert "account-ended" in await world.types_read(SUSANNE, ROAD)
+    assert [(await status(world, ANNA, entity))[0] for entity in (ROAD, BIZZ, NORDLYS)] == [404, 404, 404]
+    assert (await status(world, HANS, ROAD))[0] == 404
+
+
+async def test_h3_c7_the_end_of_an_agreement_lies_in_the_accounts_that_stay_and_names_to_each_only_itself(
+    world: World,
+) -> None:
+    ended = FrameworkAgreementEnded(company_id=NORDLYS, agreement_id=AGREEMENT, account_ids=(ROAD, HARBOUR, FRAMEWORK))
+    await world.happened(ended, by=SUSANNE, grant="customer-service")
+    entry = (await world.read(ANNA, ROAD))[-1]
+    assert entry["type"] == "company.framework-agreement-ended.v1"
+    assert entry["data"] == {"company_id": NORDLYS, "agreement_id": None, "account_ids": [ROAD]}
+    assert [(await status(world, METTE, entity))[0] for entity in (ROAD, AGREEMENT, NORDLYS)] == [404, 404, 404]
+    assert "framework-agreement-ended" in await world.types_read(SUSANNE, AGREEMENT)

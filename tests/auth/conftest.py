@@ -66,12 +66,12 @@ class TurningClock:
 
 def settings_for(dsn: str, smtp_url: str = "smtp://127.0.0.1:9", limits: Limits | None = None) -> Settings:
     return Settings(
-        limits=limits or Limits(),
         database_url=SecretStr(dsn),
         kafka=KafkaSettings(bootstrap_servers="127.0.0.1:9"),
         code_pepper=SecretStr(PEPPER),
         secrets_key=SecretStr(SECRETS_KEY),
         smtp_url=smtp_url,
+        limits=limits or Limits(),
     )
 
 

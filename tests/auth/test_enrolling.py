@@ -122,7 +122,7 @@ async def test_c26_whoever_changes_how_they_log_in_has_logged_in_within_five_min
     answer = await person("POST", "/login/authenticator-app")
     assert answer.status_code == status
     if status == 403:
-        assert answer.json()["code"] == "login-too-long-ago"
+        assert answer.json()["code"] == "login-not-fresh"
         for method, path, body in (
             ("PUT", "/login/methods", {"method": "both"}),
             ("DELETE", "/login/authenticator-app", None),

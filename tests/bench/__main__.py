@@ -1,4 +1,4 @@
-"""`python -m tests.bench [append] [log] [view] [gateway]`: prints each figure beside what it is measured against."""
+"""`python -m tests.bench [append] [log] …` prints each figure beside what it is measured against; all without names."""
 
 import asyncio
 import sys
@@ -10,6 +10,7 @@ from rich.console import Console
 
 from deploy.local.postgres import Postgres
 from tests.bench.append import measure as measure_appends
+from tests.bench.decisions import measure as measure_decisions
 from tests.bench.figures import Figures
 from tests.bench.gateway import measure as measure_gateway
 from tests.bench.log import measure as measure_log
@@ -19,6 +20,7 @@ SECTIONS: dict[str, Callable[[Postgres, Figures], Awaitable[None]]] = {
     "append": measure_appends,
     "log": measure_log,
     "view": measure_view,
+    "decisions": measure_decisions,
     "gateway": measure_gateway,
 }
 

@@ -27,7 +27,7 @@ async def measure(_postgres: Postgres, figures: Figures) -> None:
         folder = Path(name)
         os.environ["REQUESTS_PER_SECOND"] = "100000"  # the limit is not what is measured here
         with running(folder, ports=free_ports()) as state:
-            _add_staff(folder)
+            add_staff(folder)
             await _ask(state.parts["gateway"].url, figures)
 
 
@@ -63,7 +63,8 @@ async def _rate(figures: Figures, name: str, tasks: int, ask: Callable[[], Await
     figures.note(f"{name}: p50, p99", f"{centiles[49] * 1000:.1f} ms, {centiles[98] * 1000:.1f} ms")
 
 
-def _add_staff(folder: Path) -> None:
+def add_staff(folder: Path) -> None:
+    """The first member of customer service, added by the command line."""
     command = [
         sys.executable,
         "-m",

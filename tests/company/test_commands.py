@@ -20,6 +20,8 @@ COMMANDS: tuple[tuple[Actor, str, str, dict[str, Any], dict[str, Any]], ...] = (
     (METTE, "POST", "/agreements/{agreement_id}/accounts", {"name": "Odense"}, {"name": "Aarhus"}),
     (ANNA, "PUT", "/companies/{company_id}/contact-details", CONTACT, {**CONTACT, "contact_person": "Nora Nord"}),
     (ANNA, "PUT", "/accounts/{account_id}/name", {"name": "Odense"}, {"name": "Aarhus"}),
+    (METTE, "POST", "/accounts/{account_id}/end", {"confirm": True}, {"confirm": False}),
+    (SUSANNE, "POST", "/agreements/{agreement_id}/end", {"confirm": True}, {"confirm": False}),
 )
 """Every command of company: by whom, what, and with another body."""
 

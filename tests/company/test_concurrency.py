@@ -89,9 +89,11 @@ async def test_views_equal_a_fold_of_the_log(world: World, new_database: Callabl
     sub = await world.done(METTE, "POST", f"/agreements/{agreement['agreement_id']}/accounts", {"name": "Odense"})
     await world.done(METTE, "PUT", f"/accounts/{sub['account_id']}/name", {"name": "Aarhus"}, 200)
     await world.done(ANNA, "PUT", f"/companies/{nordlys['company_id']}/contact-details", CONTACT, 200)
+    await world.done(METTE, "POST", f"/accounts/{nordlys['account_id']}/end", {"confirm": True}, 200)
+    await world.done(SUSANNE, "POST", f"/agreements/{agreement['agreement_id']}/end", {"confirm": True}, 200)
     views = (Reach(), CompanyByCvr(), CustomerNumbers(), Companies(), Accounts())
     fresh = replica(new_database()).backbone
     rebuild(world.backbone, views, fresh)
-    tables = ("company_by_cvr", "customer_numbers", "companies", "accounts", "reach_accounts")
+    tables = ("company_by_cvr", "customer_numbers", "companies", "accounts", "reach_accounts", "reach_agreements")
     assert tables_of(fresh, tables) == tables_of(world.backbone, tables)
     assert all(tables_of(fresh, tables).values())

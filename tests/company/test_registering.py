@@ -33,6 +33,7 @@ async def test_c6_a_company_is_registered_with_its_first_account_and_that_accoun
                 "payment": "invoice",
                 "kind": "account",
                 "agreement_id": None,
+                "ended_at": None,
             }
         ],
     }

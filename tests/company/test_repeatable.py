@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.company.domain.company import Company, evolve, rename_account
-from services.company.events import CompanyEvent, FrameworkAgreementOpened
+from services.company.domain.ending import end_account, end_framework_agreement
+from services.company.events import AccountEnded, CompanyEvent, FrameworkAgreementOpened
 from shared.errors import Refusal
 from tests.company.test_company import (
     change_nordlys,
@@ -19,6 +20,8 @@ from tests.company.test_company import (
 Command = Callable[[Company], list[CompanyEvent]]
 
 ACCOUNTS = st.sampled_from(["account-1", "account-2", "account-3"])
+FRAMEWORKS = st.sampled_from(["account-of-agreement-1", "account-of-agreement-2"])
+CONFIRMED = st.sampled_from([True, True, True, False])
 AGREEMENTS = st.sampled_from(["agreement-1", "agreement-2"])
 NAMES = st.sampled_from(["Nordlys Odense", "Nordlys Aarhus ", "", "4111-1111-1111-1111"])
 COMMANDS: st.SearchStrategy[Command] = st.one_of(
@@ -28,11 +31,12 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
         st.sampled_from(["12345678", "87654321", "1234"]),
     ),
     st.builds(
-        lambda agreement, account: (
-            lambda company: open_nordlys_agreement(company, agreement_id=agreement, framework_account_id=account)
+        lambda agreement: (
+            lambda company: open_nordlys_agreement(
+                company, agreement_id=agreement, framework_account_id=f"account-of-{agreement}"
+            )
         ),
         AGREEMENTS,
-        st.just("account-9"),
     ),
     st.builds(
         lambda agreement, account, name: (
@@ -46,9 +50,26 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
     st.builds(
         lambda account, name: lambda company: rename_account(company, account_id=account, name=name), ACCOUNTS, NAMES
     ),
+    st.builds(
+        lambda account, sure: lambda company: end_account(company, account_id=account, confirmed=sure),
+        st.one_of(ACCOUNTS, FRAMEWORKS),
+        CONFIRMED,
+    ),
+    st.builds(
+        lambda agreement, sure: (
+            lambda company: end_framework_agreement(company, agreement_id=agreement, confirmed=sure)
+        ),
+        AGREEMENTS,
+        CONFIRMED,
+    ),
 )
 # Most histories begin with a company, many with its agreement, or little would ever happen in them.
-BEGINNINGS: list[list[Command]] = [[], [register_nordlys], [register_nordlys, open_nordlys_agreement]]
+BEGINNINGS: list[list[Command]] = [
+    [],
+    [register_nordlys],
+    [register_nordlys, open_nordlys_agreement],
+    [register_nordlys, open_nordlys_agreement, create_nordlys_sub_account],
+]
 HISTORIES = st.builds(lambda first, more: [*first, *more], st.sampled_from(BEGINNINGS), st.lists(COMMANDS, max_size=10))
 
 
@@ -80,7 +101,33 @@ def test_every_command_repeated_in_any_state_changes_nothing_or_is_refused_alike
 
 @settings(deadline=None)
 @given(HISTORIES)
-def test_c5_no_history_has_a_second_agreement_or_one_without_a_sub_account(commands: list[Command]) -> None:
-    opened = [event for event in history_of(commands) if isinstance(event, FrameworkAgreementOpened)]
-    assert len(opened) <= 1
-    assert all(event.sub_account_ids for event in opened)
+def test_c5_no_history_has_two_agreements_at_once_or_one_without_its_framework_account_and_a_sub_account(
+    commands: list[Command],
+) -> None:
+    company = Company()
+    for event in history_of(commands):
+        assert not (isinstance(event, FrameworkAgreementOpened) and company.agreement_id)
+        company = evolve(company, event)
+        if company.agreement_id and not isinstance(event, FrameworkAgreementOpened):
+            assert company.framework_account_id in company.open_accounts
+            assert len(company.open_accounts) >= 2
+
+
+@settings(deadline=None)
+@given(HISTORIES)
+def test_c6_every_history_of_a_company_leaves_it_an_account(commands: list[Command]) -> None:
+    history = history_of(commands)
+    assert bool(reduce(evolve, history, Company()).open_accounts) == bool(history)
+
+
+@settings(deadline=None)
+@given(HISTORIES)
+def test_c7_nothing_happens_to_an_account_after_its_end(commands: list[Command]) -> None:
+    ended: set[str] = set()
+    for event in history_of(commands):
+        named = {getattr(event, "account_id", None), *getattr(event, "account_ids", ())}
+        assert not named & ended
+        if isinstance(event, FrameworkAgreementOpened):
+            assert not {event.framework_account_id, *event.sub_account_ids} & ended
+        if isinstance(event, AccountEnded):
+            ended.add(event.account_id)

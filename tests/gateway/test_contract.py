@@ -44,6 +44,12 @@ def test_the_document_is_valid_and_has_every_operation_and_no_internal_one(descr
     assert ("POST", "/api/v1/products/{product_id}/dispatch") not in offered
 
 
+def test_a_dry_run_is_offered_by_what_grants_revokes_cancels_or_closes_and_refused_elsewhere() -> None:
+    """Where it is not understood it must not get through: the command would be done."""
+    offered = {op.id for op in operations(load()) if "dry-run" in op.queries}
+    assert offered == {"createProfile", "grant", "revoke", "cancelProfile", "closeProduct"}
+
+
 def test_every_operation_of_the_contract_reaches_its_service(world: World) -> None:
     for op in (op for op in operations(DOCUMENTS) if op.rows):
         path = PUBLIC + op.template.replace("{product_id}", BIZZ).replace("{entity_id}", BIZZ)

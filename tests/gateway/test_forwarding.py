@@ -174,6 +174,12 @@ def test_s25_a_query_is_encoded_anew_and_has_only_parameters_that_there_are(worl
     assert len(world.products.received) == 1
 
 
+def test_a_dry_run_of_a_command_that_offers_none_is_refused_and_not_done(world: World) -> None:
+    answer = world.ask("POST", f"{PRODUCTS}?dry-run=true", {"kind": "bizz"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+    assert world.products.received == []
+
+
 def test_a_header_that_is_there_twice_is_refused(world: World) -> None:
     twice = [
         ("Idempotency-Key: a\r\nIdempotency-Key: b", SESSION),

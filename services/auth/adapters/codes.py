@@ -1,7 +1,7 @@
 """Codes and secrets: how they are made, and the only forms in which they are kept.
 
 C-01  A code is uniform over 000000 to 999999, from the system's secure source.
-C-12  A challenge is known only to the browser that asked.
+C-12  A challenge is known only to the browser that asked, or to the session that did.
 C-16  A code is kept as HMAC-SHA-256 under a pepper that stands in no database, bound to its challenge and purpose. The
       pepper has a version, so that it can be changed: codes under way are compared under the one they were made with.
 C-18  What is secret is compared in constant time.
@@ -10,6 +10,8 @@ C-18  What is secret is compared in constant time.
 import hashlib
 import hmac
 import secrets
+
+from services.auth.events import Purpose
 
 _SECRET_BYTES = 32
 
@@ -30,6 +32,13 @@ class Codes:
     def __init__(self, pepper: str, *, version: int = 1, before: str | None = None) -> None:
         self.version = version
         self._peppers = {version: pepper.encode()} | ({version - 1: before.encode()} if before else {})
+
+    def of_asking(self, purpose: Purpose, session_id: str) -> bytes:
+        """By what a challenge is found that a session asked for: no secret but the session is needed to answer it.
+
+        Nobody can name such a challenge at a login, nor the challenge of a login here (C-12).
+        """
+        return self._keyed(self.version, "asking", purpose, session_id)
 
     def of_code(self, challenge_id: str, purpose: str, code: str, *, pepper: int | None = None) -> bytes:
         """What a code is compared by (C-12: worthless with another challenge or for another purpose).

@@ -66,8 +66,10 @@ class GuessBudget:
             #variable_conflict use_column
             DECLARE c record; mine text; in_a_row int; of_mine int; waiting timestamptz; today int;
             BEGIN
-                PERFORM account_turn(account) FROM codes WHERE challenge = found_by;
-                SELECT * INTO c FROM codes WHERE challenge = found_by;
+                PERFORM account_turn(account) FROM codes WHERE challenge = found_by LIMIT 1;
+                -- A session may ask for several codes under one challenge: the live one counts, else the last.
+                SELECT * INTO c FROM codes WHERE challenge = found_by
+                    ORDER BY fate IS NULL DESC, expires_at DESC LIMIT 1;
                 IF NOT FOUND THEN RETURN; END IF;
                 device_id := known_device(device, c.account, moment);
                 mine := coalesce(device_id, 'strangers');
@@ -91,7 +93,7 @@ class GuessBudget:
                         (SELECT count(*) FROM guesses WHERE known AND at > moment - interval '1 day')
                         THEN 'spent-in-all' END;
                 IF refused IS NULL THEN
-                    UPDATE codes SET tries = tries + 1 WHERE challenge = found_by;
+                    UPDATE codes SET tries = tries + 1 WHERE challenge_id = c.challenge_id;
                     INSERT INTO guesses VALUES (guess, c.account, via, mine, c.subject IS NOT NULL, moment);
                     INSERT INTO failed_tries AS f (account, authenticator, bucket, failures, wait_until)
                     VALUES (c.account, via, mine, 1, '-infinity')

@@ -30,7 +30,7 @@ class KeptCodes:
     tables: ClassVar[Mapping[str, LiteralString]] = {
         "codes": """
             CREATE TABLE IF NOT EXISTS codes (
-                challenge_id text PRIMARY KEY, challenge bytea NOT NULL UNIQUE, account text NOT NULL, subject text,
+                challenge_id text PRIMARY KEY, challenge bytea NOT NULL, account text NOT NULL, subject text,
                 purpose text NOT NULL, by text NOT NULL, bucket text NOT NULL, client bytea,
                 digest bytea NOT NULL, pepper int NOT NULL, asked_at timestamptz NOT NULL,
                 expires_at timestamptz NOT NULL, tries int NOT NULL DEFAULT 0, passed text[] NOT NULL DEFAULT '{}',
@@ -43,6 +43,7 @@ class KeptCodes:
                 ON codes (client, asked_at) WHERE fate IS DISTINCT FROM 'used';
             CREATE INDEX IF NOT EXISTS unanswered_of_strangers
                 ON codes (asked_at) WHERE fate IS DISTINCT FROM 'used' AND bucket = 'strangers';
+            CREATE INDEX IF NOT EXISTS codes_challenge ON codes (challenge);
             CREATE INDEX IF NOT EXISTS codes_expire ON codes (expires_at);
             CREATE OR REPLACE FUNCTION code_wait(
                 whose text, what text, via text, who text, place bytea, moment timestamptz, again interval,
@@ -149,6 +150,12 @@ def keep(
             *(challenge_id, challenge, digest, pepper, expires_at),
         ),
     )
+
+
+def replaced(account: str) -> Iterable[Statement]:
+    """Codes under way went to an address that is this account's no more: none of them works (A15)."""
+    yield Statement("SELECT account_turn(%s)", (account,))
+    yield Statement("UPDATE codes SET fate = 'superseded' WHERE account = %s AND fate IS NULL", (account,))
 
 
 async def fate_of(database: Database, challenge_id: str) -> str | None:

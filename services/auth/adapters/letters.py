@@ -32,6 +32,40 @@ If you did not ask for it, you need do nothing: nobody gets in without it. We ne
     )
 
 
+def new_address(*, name: str, code: str, life: timedelta) -> Letter:
+    """The code that proves a new address (A15); whoever reads it may know nothing of us."""
+    minutes = int(life.total_seconds() // 60)
+    return Letter(
+        "Confirm your e-mail address",
+        f"""\
+Hello,
+
+{name} wants to log in to the business self-service with this e-mail address. The code that confirms it is
+
+    {code}
+
+It works once, in the session that asked for it, until {minutes} minutes after that.
+
+If that was not you, you need do nothing: nothing changes without the code. We never ask you for it.
+""",
+    )
+
+
+def address_left(*, name: str, site: str) -> Letter:
+    """To the old address, once a new one has taken its place (C-26)."""
+    return Letter(
+        "Your e-mail address has been changed",
+        f"""\
+Hello {name},
+
+you log in to the self-service at {site} with another e-mail address from now on. This one is
+no longer yours there.
+
+If that was not you, tell an administrator of your company or customer service at once.
+""",
+    )
+
+
 def invitation(*, name: str, email: str, by: str, what: str, site: str) -> Letter:
     """The first grant of a person: who invited them and to what (L4)."""
     return Letter(

@@ -4,7 +4,9 @@ A mail is handed over at least once: after a crash in between it may come twice.
 """
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from services.auth.adapters import letters, mail_queue
 from services.auth.adapters.letters import Letter, what_was_granted
@@ -71,7 +73,7 @@ class Mailer:
         except SealBroken:
             log.error("mail dropped: its code cannot be opened with this SECRETS_KEY", mail=mail.mail_id)
             return "dropped"
-        await self._post.send(mail.mail_id, _address(person), letter)
+        await self._post.send(mail.mail_id, _address(_reader(mail, person)), letter)
         return "sent"
 
     async def _recipient(self, subject: str | None) -> Row | None:
@@ -88,7 +90,10 @@ class Mailer:
         """The mail's text. Raises NameNotKnownYet, SealBroken."""
         if mail.sealed_code is not None:
             code = self._sealer.open(mail.sealed_code, about=mail_queue.sealed_about(mail.mail_id)).decode()
-            return letters.login_code(name=person["name"], code=code, life=self._limits.code_life)
+            write = letters.new_address if mail.kind == "email-change" else letters.login_code
+            return write(name=person["name"], code=code, life=self._limits.code_life)
+        if mail.kind == "email-changed":
+            return letters.address_left(name=person["name"], site=self._site)
         assert mail.about is not None  # noqa: S101 (a mail has a code or is about something)
         if mail.kind == "security":
             return letters.security(name=person["name"], what=mail.about["what"], site=self._site)
@@ -113,7 +118,13 @@ class Mailer:
         await mail_queue.later(self._database, mail.mail_id, self._clock() + wait)
 
 
-def _address(person: Row) -> str:
+def _reader(mail: Mail, person: Row) -> Mapping[str, Any]:
+    """Whose address it goes to: the person's own, or the new or the old one that the mail is about (A15)."""
+    named = mail.about if mail.kind in {"email-change", "email-changed"} else None
+    return named or person
+
+
+def _address(reader: Mapping[str, Any]) -> str:
     """The address as it was written where any mail server can carry that, else as it is compared."""
-    written: str = person["email"]
-    return written if written.isascii() else str(person["address"])
+    written: str = reader["email"]
+    return written if written.isascii() else str(reader["address"])

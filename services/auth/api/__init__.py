@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from pydantic import Field, model_validator
 from starlette.responses import JSONResponse, Response
 
-from services.auth.api import own_login, reinvitations
+from services.auth.api import email_change, own_login, reinvitations
 from services.auth.domain.challenge import code_as_typed, recovery_code_as_typed
 from services.auth.events import Authenticator
 from services.auth.use_cases import UseCases
@@ -204,8 +204,9 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     )
     async def log_out(command: Annotated[Command, Depends(door.command)]) -> Response:
         """Log out: the session is over at once."""
-        return await command.run(lambda cause: use.sessions.log_out(command.caller.session, cause))
+        return await command.run(lambda cause: use.sessions.log_out(command.caller.session, cause), unheard=True)
 
+    email_change.add(api, use, door)
     own_login.add(api, use, door)
     reinvitations.add(api, use, door)
     return api

@@ -4,6 +4,7 @@ C-04  A code works once.
 C-19  A code is six ASCII digits, typed with one space inside at most.
 C-27  A recovery code is 24 letters and digits, typed in any grouping and case.
 C-29  Every attempt is exactly one event.
+A15   A new e-mail address is proven by the code that was mailed to it.
 
 What is counted (C-05 to C-11) stands in `adapters/guess_budget.py`: a try must be spent whatever becomes of the rest.
 """
@@ -14,16 +15,19 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from services.auth.events import (
+    AddressProven,
     Authenticator,
     ChallengeEvent,
     CodeAccepted,
     CodeRefused,
     CodeRequested,
+    EmailChangeRequested,
     LoginMethod,
     Purpose,
     RefusedBecause,
 )
-from shared.errors import TooMany, Unauthenticated
+from shared.email_address import normalised
+from shared.errors import Invalid, TooMany, Unauthenticated
 
 _CODE = re.compile(r"[0-9]{6}", re.ASCII)
 _RECOVERY_CODE = re.compile(r"[A-Z2-7]{24}", re.ASCII)
@@ -38,6 +42,13 @@ class CodeNotAccepted(Unauthenticated):
 
 class CodeNotLive(CodeNotAccepted):
     """The code was used or replaced at this very moment; nobody outside learns the difference."""
+
+
+class AddressNotProven(Invalid):
+    """This code does not prove the address. Ask for a new one if it goes on."""
+
+    code = "address-not-proven"
+    rule = "A15"
 
 
 class CodesAskedTooOften(TooMany):
@@ -58,6 +69,9 @@ class Challenge:
     subject: str | None = None
     passed: frozenset[Authenticator] = frozenset()
     completed: bool = False
+    email: str = ""
+    address: str = ""
+    """The new address that its code proves; empty for a login."""
 
 
 def evolve(challenge: Challenge, event: ChallengeEvent) -> Challenge:
@@ -69,6 +83,10 @@ def evolve(challenge: Challenge, event: ChallengeEvent) -> Challenge:
             return challenge
         case CodeAccepted(by=by, completes=completes):
             return replace(challenge, passed=challenge.passed | {by}, completed=completes)
+        case EmailChangeRequested(email=email, address=address):
+            return replace(challenge, email=email, address=address)
+        case AddressProven():
+            return challenge
         case _:
             assert_never(event)
 
@@ -94,6 +112,30 @@ def accept_code(challenge: Challenge, *, by: Authenticator, completes: bool) -> 
     if challenge.completed or by in challenge.passed or challenge.subject is None:
         raise CodeNotLive
     return [CodeAccepted(challenge_id=challenge.id, subject=challenge.subject, by=by, completes=completes)]
+
+
+def request_email_change(challenge: Challenge, *, challenge_id: str, subject: str, email: str) -> list[ChallengeEvent]:
+    """Somebody names their new address, to which the code goes (A15). Raises EmailMalformed."""
+    address = normalised(email)
+    asked = request_code(
+        challenge, challenge_id=challenge_id, subject=subject, purpose="email-change", by="mailed-code"
+    )
+    if not asked:
+        return []
+    named = EmailChangeRequested(challenge_id=challenge_id, subject=subject, email=email.strip(), address=address)
+    return [*asked, named]
+
+
+def prove_address(challenge: Challenge) -> list[ChallengeEvent]:
+    """The code that went to the new address came back. Raises CodeNotLive when it did before (C-04)."""
+    accepted = accept_code(challenge, by="mailed-code", completes=True)
+    proven = AddressProven(
+        challenge_id=challenge.id,
+        subject=str(challenge.subject),
+        email=challenge.email,
+        address=challenge.address,
+    )
+    return [*accepted, proven]
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ class Limits:
     """S-05: however busy it is."""
     session_idle: timedelta = 15 * MINUTE
     """S-03: without a request."""
+    token_life: timedelta = MINUTE
+    """S-08: the longest that a token outlives its session when no event comes through."""
 
     def __post_init__(self) -> None:
         """Raises ValueError above the ceilings that no installation may lift."""
@@ -78,6 +80,8 @@ class Limits:
             raise ValueError("a proposal waits for 24 hours at most")
         if self.session_life > 12 * HOUR or self.session_idle > self.session_life:
             raise ValueError("a session lives 12 hours at most, and is idle no longer than it lives")
+        if not 5 * SECOND <= self.token_life <= MINUTE:
+            raise ValueError("a token lives 5 to 60 seconds")
 
     @property
     def failures_in_a_row_of_strangers(self) -> int:

@@ -2,7 +2,6 @@
 
 L1   By a mailed code until they have enrolled an authenticator app; then by either, by the app, or by both.
 C-23 An app counts once a code of it was given; until then it is only offered.
-C-26 Whoever changes how they log in has logged in just before.
 C-27 Somebody who lost everything is invited anew when two people who could end their login agree.
 """
 
@@ -26,13 +25,6 @@ from services.auth.events import (
     Reinvited,
 )
 from shared.errors import Conflict, Forbidden
-
-
-class LoginTooLongAgo(Forbidden):
-    """Log in again first: whoever changes how they log in has logged in within the last five minutes."""
-
-    code = "login-too-long-ago"
-    rule = "L3"
 
 
 class AppEnrolledAlready(Conflict):
@@ -112,12 +104,6 @@ def evolve(login: Login, event: LoginEvent) -> Login:
             return Login()
         case _:
             assert_never(event)
-
-
-def must_be_fresh(started_at: datetime, *, now: datetime, limits: Limits) -> None:
-    """Raises LoginTooLongAgo (C-26)."""
-    if now - started_at > limits.fresh_login:
-        raise LoginTooLongAgo
 
 
 def offer_app(login: Login, *, subject: str, app_id: str) -> list[LoginEvent]:

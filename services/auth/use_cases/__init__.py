@@ -1,6 +1,8 @@
 """What auth does, one file for each thing that people do with it.
 
-login.py          asking for a code, and logging in with it
+asking.py         asking for a code
+login.py          logging in with it
+email_change.py   proving a new e-mail address with one
 proofs.py         whether what was typed proves anything: a mailed code, an app's, a recovery code
 sessions.py       tokens for a session, who is logged in, logging out
 methods.py        by what one logs in: enrolling and removing an app, choosing, recovery codes
@@ -12,6 +14,7 @@ grant_mails.py    telling people what they were granted
 from dataclasses import dataclass
 
 from services.auth.use_cases.asking import AskingForCodes
+from services.auth.use_cases.email_change import EmailChange
 from services.auth.use_cases.grant_mails import GrantMails
 from services.auth.use_cases.login import LoggingIn
 from services.auth.use_cases.methods import Methods
@@ -26,6 +29,7 @@ class UseCases:
 
     asking: AskingForCodes
     login: LoggingIn
+    email_change: EmailChange
     sessions: Sessions
     methods: Methods
     reinvitations: Reinvitations

@@ -4,6 +4,7 @@ L2  Asking for a code is answered, and costs, the same for every address.
 C-14  Asking too often is answered alike, too, and is part of the history.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -13,15 +14,16 @@ from services.auth.adapters.codes import Codes, new_code, new_secret
 from services.auth.adapters.kept_codes import Asking
 from services.auth.adapters.sealing import Sealer
 from services.auth.domain import challenge as challenges
-from services.auth.domain.challenge import CodesAskedTooOften
+from services.auth.domain.challenge import Challenge, CodesAskedTooOften
 from services.auth.domain.limits import Limits
-from services.auth.events import Authenticator, CodeWithheld, LoginMethod, Purpose
+from services.auth.events import Authenticator, ChallengeEvent, CodeWithheld, Purpose
 from services.auth.use_cases.categories import ANONYMOUS, CHALLENGES
 from services.auth.views import login_methods, people, staff
-from shared.cause import Cause
+from shared.cause import Cause, Written
 from shared.clock import Clock
 from shared.database import Database
 from shared.email_address import normalised
+from shared.eventstore.statement import Statement
 from shared.eventstore.streams import Streams
 from shared.ids import new_id
 
@@ -66,54 +68,69 @@ class AskingForCodes:
         subject = await self._subject_of(address)
         account = subject or f"address:{self._codes.of_address(address)}"
         method = await login_methods.method_of(self._database, account)
-        asking = await self._asking(account, subject, by, origin)
-        wait = await kept_codes.wait(self._database, asking, self._limits)
-        if wait.total_seconds() > 0:
-            raise await self._withheld(asking, asking.now + wait, correlation)
-        try:
-            return await self._ask(asking, method, correlation)
-        except CodesAskedTooOften as at_this_moment:
-            again_at = asking.now + self._limits.code_again_after
-            raise await self._withheld(asking, again_at, correlation) from at_this_moment
+        asking = await self.of(account, subject, LOGIN, by, origin)
+        mailed = by == "mailed-code" and method != "authenticator-app"
+        secret, challenge_id = new_secret(), new_id("challenge")
+        beside = self.new_code(asking, challenge_id, self._codes.of_secret(secret), mail_to=subject if mailed else None)
+        decide = partial(challenges.request_code, challenge_id=challenge_id, subject=subject, purpose=LOGIN, by=by)
+        cause = Cause(ANONYMOUS, correlation).ensuring(lambda _: beside)
+        await self.ask(asking, challenge_id, decide, cause)
+        return Asked(secret, int(self._limits.code_life.total_seconds()))
 
-    async def _asking(self, account: str, subject: str | None, by: Authenticator, origin: From) -> Asking:
-        now = self._clock()
-        bucket = await known_devices.bucket_of(self._database, account, self._device(origin), now)
-        return Asking(account, subject, LOGIN, by, bucket, self._codes.of_client(origin.client), now)
+    async def of(self, account: str, subject: str | None, purpose: Purpose, by: Authenticator, origin: From) -> Asking:
+        """Who asks, as it is counted: a known device by itself, strangers together (C-10)."""
+        now, device = self._clock(), self._codes.of_secret(origin.device) if origin.device else None
+        bucket = await known_devices.bucket_of(self._database, account, device, now)
+        return Asking(account, subject, purpose, by, bucket, self._codes.of_client(origin.client), now)
 
-    async def _ask(self, asking: Asking, method: LoginMethod, correlation: str) -> Asked:
-        code, secret, challenge_id = new_code(), new_secret(), new_id("challenge")
-        expires_at = asking.now + self._limits.code_life
+    def new_code(
+        self,
+        asking: Asking,
+        challenge_id: str,
+        found_by: bytes,
+        *,
+        mail_to: str | None,
+        address: Mapping[str, str] | None = None,
+    ) -> Sequence[Statement]:
+        """What stands beside the event of a code asked for: its kept form and its mail, to a new address if named."""
+        code, expires_at = new_code(), asking.now + self._limits.code_life
         kept = kept_codes.keep(
             asking,
             challenge_id=challenge_id,
-            challenge=self._codes.of_secret(secret),
+            challenge=found_by,
             digest=self._codes.of_code(challenge_id, asking.purpose, code),
             pepper=self._codes.version,
             expires_at=expires_at,
         )
-        mailed = asking.by == "mailed-code" and method != "authenticator-app"
         queued = mail_queue.queue_code(
             challenge_id=challenge_id,
-            subject=asking.subject if mailed else None,
+            subject=mail_to,
             sealed=self._sealer.seal(code.encode(), about=mail_queue.sealed_about(challenge_id)),
             account=asking.account,
             now=asking.now,
             expires_at=expires_at,
+            to=address,
         )
-        beside = [*kept, *queued]
-        decide = partial(
-            challenges.request_code,
-            challenge_id=challenge_id,
-            subject=asking.subject,
-            purpose=asking.purpose,
-            by=asking.by,
-        )
-        cause = Cause(ANONYMOUS, correlation).guarded_by(kept_codes.must_not_wait(asking, self._limits))
-        await self._streams.change(CHALLENGES, challenge_id, decide, cause.ensuring(lambda _: beside))
-        return Asked(secret, int(self._limits.code_life.total_seconds()))
+        return [*kept, *queued]
 
-    async def _withheld(self, asking: Asking, again_at: datetime, correlation: str) -> CodesAskedTooOften:
+    async def ask(
+        self, asking: Asking, challenge_id: str, decide: Callable[[Challenge], Sequence[ChallengeEvent]], cause: Cause
+    ) -> Written:
+        """Ask, unless it is too often: looked at before, for when to ask again, and once more in the commit (C-14).
+
+        Raises CodesAskedTooOften.
+        """
+        wait = await kept_codes.wait(self._database, asking, self._limits)
+        if wait.total_seconds() > 0:
+            raise await self._withheld(asking, asking.now + wait, cause)
+        guarded = cause.guarded_by(kept_codes.must_not_wait(asking, self._limits))
+        try:
+            return await self._streams.change(CHALLENGES, challenge_id, decide, guarded)
+        except CodesAskedTooOften as at_this_moment:
+            again_at = asking.now + self._limits.code_again_after
+            raise await self._withheld(asking, again_at, cause) from at_this_moment
+
+    async def _withheld(self, asking: Asking, again_at: datetime, cause: Cause) -> CodesAskedTooOften:
         """The answer to asking too often, once the history has it (H1); the same for every address (C-14)."""
         withheld = CodeWithheld(
             challenge_id=new_id("challenge"),
@@ -122,7 +139,7 @@ class AskingForCodes:
             by=asking.by,
             again_at=again_at,
         )
-        await self._streams.record(withheld.challenge_id, withheld, Cause(ANONYMOUS, correlation))
+        await self._streams.record(withheld.challenge_id, withheld, Cause(cause.actor, cause.correlation))
         return CodesAskedTooOften(retry_after=max(1, -int((asking.now - again_at).total_seconds() // 1)))
 
     async def _subject_of(self, address: str) -> str | None:
@@ -132,6 +149,3 @@ class AskingForCodes:
         if member is not None:
             return f"staff:{member['staff_id']}"
         return f"profile:{profile_id}" if profile_id else None
-
-    def _device(self, origin: From) -> bytes | None:
-        return self._codes.of_secret(origin.device) if origin.device else None

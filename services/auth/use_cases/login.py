@@ -24,8 +24,8 @@ from services.auth.domain.challenge import (
     verdict,
 )
 from services.auth.domain.limits import Limits
-from services.auth.events import Authenticator, CodeRefused, LoginMethod, RefusedBecause
-from services.auth.use_cases.asking import From
+from services.auth.events import Authenticator, CodeRefused, LoginMethod, Purpose, RefusedBecause
+from services.auth.use_cases.asking import LOGIN, From
 from services.auth.use_cases.categories import ANONYMOUS, CHALLENGES, SESSIONS
 from services.auth.use_cases.proofs import Proof, Proofs
 from services.auth.views import login_methods, people
@@ -72,6 +72,18 @@ class HalfLoggedIn:
     next: Authenticator
 
 
+@dataclass(frozen=True, slots=True)
+class Right:
+    """A code that is right, and nothing has come of it yet."""
+
+    tried: Tried
+    subject: str
+    by: Authenticator
+    method: LoginMethod
+    proof: Proof
+    guess_id: str
+
+
 class LoggingIn:
     """From a challenge and a code to a session."""
 
@@ -101,50 +113,70 @@ class LoggingIn:
         """
         if attempt.by == "authenticator-app":
             self._clock_check.must_be_trusted()
-        now, guess_id = self._clock(), new_id("guess")
-        tried = await guess_budget.spend_try(
-            self._database,
+        right = await self.try_code(
             self._codes.of_secret(attempt.challenge),
+            LOGIN,
+            attempt.code,
+            correlation,
             by=attempt.by,
             device=self._device(attempt.origin),
-            guess_id=guess_id,
-            now=now,
-            limits=self._limits,
+        )
+        try:
+            return await self._accept(
+                right, attempt, self.taking(right, Cause(Actor.parse(right.subject), correlation))
+            )
+        except CodeNotLive as too_late:
+            raise await self.refused_late(right, correlation) from too_late
+
+    async def try_code(
+        self,
+        found_by: bytes,
+        purpose: Purpose,
+        code: str,
+        correlation: str,
+        *,
+        by: Authenticator = "mailed-code",
+        device: bytes | None = None,
+    ) -> Right:
+        """Spend a try at a code; answers what is known of it when it is right (C-05, C-12).
+
+        Raises CodeNotAccepted, once the history has its reason.
+        """
+        now, guess_id = self._clock(), new_id("guess")
+        tried = await guess_budget.spend_try(
+            self._database, found_by, by=by, device=device, guess_id=guess_id, now=now, limits=self._limits
         )
         if tried is None:
-            raise await self._refused_stranger(attempt.by, correlation)
-        method = await login_methods.method_of(self._database, tried.account)
-        proof = await self._proof(tried, attempt, now)
-        because = verdict(tried, by=attempt.by, fails_because=proof.fails_because, method=method)
+            raise await self._refused_stranger(by, correlation)
+        # Only a login has a method: another purpose is proven by the code that was mailed for it.
+        method = await login_methods.method_of(self._database, tried.account) if purpose == LOGIN else "mailed-code"
+        # Nothing is compared for which no try could be spent (C-05).
+        proof = Proof(tried.refused) if tried.refused else await self._proofs.of(tried, purpose, by, code, now)
+        because = verdict(tried, by=by, fails_because=proof.fails_because, method=method)
         if because is not None or tried.subject is None:
-            raise await self._refused(tried, attempt.by, because or "unknown", correlation)
-        beside = [guess_budget.take_back(guess_id), *proof.takes, *self._told(tried, attempt.by)]
-        cause = Cause(Actor.parse(tried.account), correlation).ensuring(lambda _: beside)
-        try:
-            return await self._accept(tried, attempt, method, proof, cause)
-        except CodeNotLive as too_late:
-            because = await self._why_not_live(tried)
-            raise await self._refused(tried, attempt.by, because, correlation) from too_late
+            raise await self._refused(tried, by, because or "unknown", correlation)
+        return Right(tried, tried.subject, by, method, proof, guess_id)
 
-    async def _proof(self, tried: Tried, attempt: Attempt, now: datetime) -> Proof:
-        """Nothing is compared for which no try could be spent (C-05)."""
-        if tried.refused is not None:
-            return Proof(tried.refused)
-        return await self._proofs.of(tried, attempt.by, attempt.code, now)
+    def taking(self, right: Right, cause: Cause) -> Cause:
+        """What goes into the commit that accepts a right code: it is taken, it was no failure, its owner is told."""
+        beside = [guess_budget.take_back(right.guess_id), *right.proof.takes, *self._told(right)]
+        return cause.guarded_by(people.must_not_be_cancelled(cause.actor.id)).ensuring(lambda _: beside)
 
-    async def _accept(
-        self, tried: Tried, attempt: Attempt, method: LoginMethod, proof: Proof, cause: Cause
-    ) -> LoggedIn | HalfLoggedIn:
+    async def refused_late(self, right: Right, correlation: str) -> CodeNotAccepted:
+        """The right code was refused at the commit: the same answer, and its reason in the history."""
+        fate = await kept_codes.fate_of(self._database, right.tried.challenge_id)
+        because: RefusedBecause = "unknown" if fate is None else "already-used" if fate == "used" else "superseded"
+        return await self._refused(right.tried, right.by, because, correlation)
+
+    async def _accept(self, right: Right, attempt: Attempt, cause: Cause) -> LoggedIn | HalfLoggedIn:
         """The code is taken, and if it completes the login the session starts, in one commit. Raises CodeNotLive."""
-        passed = tried.passed | {attempt.by}
-        whole = completes(method, passed)
-        accept = partial(challenges.accept_code, by=attempt.by, completes=whole)
-        changes = [Change(CHALLENGES, tried.challenge_id, accept), *proof.says]
-        cause = cause.guarded_by(
-            people.must_not_be_cancelled(cause.actor.id), login_methods.must_still_be(tried.account, method)
-        )
+        passed = right.tried.passed | {right.by}
+        whole = completes(right.method, passed)
+        accept = partial(challenges.accept_code, by=right.by, completes=whole)
+        changes = [Change(CHALLENGES, right.tried.challenge_id, accept), *right.proof.says]
+        cause = cause.guarded_by(login_methods.must_still_be(right.subject, right.method))
         if whole:
-            return await self._start_session(tried, attempt.origin, changes, cause)
+            return await self._start_session(right.tried, attempt.origin, changes, cause)
         await self._streams.change_all(changes, cause)
         return HalfLoggedIn(still_asked_for(passed))
 
@@ -190,13 +222,13 @@ class LoggingIn:
     def _device(self, origin: From) -> bytes | None:
         return self._codes.of_secret(origin.device) if origin.device else None
 
-    def _told(self, tried: Tried, by: Authenticator) -> Sequence[Statement]:
+    def _told(self, right: Right) -> Sequence[Statement]:
         """What the person is told about this success (C-25)."""
         now, told = self._clock(), list[Statement]()
-        if tried.failed_before >= TELL_AFTER_FAILURES:
-            told.append(mail_queue.queue_security(subject=tried.account, what="success-after-failures", now=now))
-        if by == "recovery-code":
-            told.append(mail_queue.queue_security(subject=tried.account, what="recovery-code-used", now=now))
+        if right.tried.failed_before >= TELL_AFTER_FAILURES:
+            told.append(mail_queue.queue_security(subject=right.subject, what="success-after-failures", now=now))
+        if right.by == "recovery-code":
+            told.append(mail_queue.queue_security(subject=right.subject, what="recovery-code-used", now=now))
         return told
 
     async def _refused(
@@ -213,11 +245,6 @@ class LoggingIn:
         refused = CodeRefused(challenge_id=challenge_id, subject=None, by=by, because="unknown")
         await self._streams.record(challenge_id, refused, Cause(ANONYMOUS, correlation))
         return CodeNotAccepted()
-
-    async def _why_not_live(self, tried: Tried) -> RefusedBecause:
-        """Why the right code was refused at the commit: used or replaced meanwhile, else its login was changed."""
-        fate = await kept_codes.fate_of(self._database, tried.challenge_id)
-        return "unknown" if fate is None else "already-used" if fate == "used" else "superseded"
 
     async def _seen_of(self, actor: Actor) -> list[str]:
         row = await self._database.row(

@@ -18,8 +18,8 @@ from services.auth.adapters.sealing import Sealer
 from services.auth.domain import app_steps
 from services.auth.domain import login as rules
 from services.auth.domain.limits import Limits
-from services.auth.domain.login import AppNotProven, Login, login_id_of, must_be_fresh
-from services.auth.domain.session import SessionNotValid
+from services.auth.domain.login import AppNotProven, Login, login_id_of
+from services.auth.domain.session import SessionNotValid, must_be_fresh
 from services.auth.events import LoginEvent, LoginMethod
 from services.auth.use_cases.categories import LOGINS
 from services.auth.views import login_methods, open_sessions, people, staff
@@ -81,7 +81,7 @@ class Methods:
         }
 
     async def offer_app(self, session_id: str, cause: Cause) -> Offer:
-        """Make a seed for an app and show it. Raises LoginTooLongAgo, AppEnrolledAlready."""
+        """Make a seed for an app and show it. Raises LoginNotFresh, AppEnrolledAlready."""
         await self._must_be_fresh(session_id)
         subject, app_id, seed = str(cause.actor), new_id("app"), authenticator_apps.new_seed()
         expires_at = self._clock() + self._limits.enrolment_life
@@ -113,18 +113,18 @@ class Methods:
         return await self._issuing(decide, cause.answering(app_id=offered.app_id), [enrolled], "app-enrolled")
 
     async def renew_recovery_codes(self, session_id: str, cause: Cause) -> Issued:
-        """New recovery codes in the place of the old ones. Raises LoginTooLongAgo, NoAppEnrolled."""
+        """New recovery codes in the place of the old ones. Raises LoginNotFresh, NoAppEnrolled."""
         await self._must_be_fresh(session_id)
         decide = partial(rules.issue_recovery_codes, count=self._limits.recovery_codes)
         return await self._issuing(decide, cause.answering(), [], "recovery-codes-issued")
 
     async def remove_app(self, session_id: str, cause: Cause) -> Written:
-        """Log in with mailed codes from now on. Raises LoginTooLongAgo."""
+        """Log in with mailed codes from now on. Raises LoginNotFresh."""
         await self._must_be_fresh(session_id)
         return await self._change(rules.remove_app, cause.answering(method="mailed-code"), [], tell="app-removed")
 
     async def choose(self, session_id: str, method: LoginMethod, cause: Cause) -> Written:
-        """Say what one wants to be asked for. Raises LoginTooLongAgo, NoAppEnrolled."""
+        """Say what one wants to be asked for. Raises LoginNotFresh, NoAppEnrolled."""
         await self._must_be_fresh(session_id)
         decide = partial(rules.choose_method, method=method)
         return await self._change(decide, cause.answering(method=method), [], tell="method-chosen")

@@ -18,7 +18,7 @@ from services.auth.domain import login as logins
 from services.auth.domain.challenge import Tried
 from services.auth.domain.limits import Limits
 from services.auth.domain.login import login_id_of
-from services.auth.events import Authenticator, RefusedBecause
+from services.auth.events import Authenticator, Purpose, RefusedBecause
 from services.auth.use_cases.categories import LOGINS
 from shared.database import Database
 from shared.eventstore.statement import Statement
@@ -44,8 +44,10 @@ class Proofs:
         self._sealer = sealer
         self._limits = limits
 
-    async def of(self, tried: Tried, by: Authenticator, typed: str, now: datetime) -> Proof:
-        """What the typed code proves. Raises Unavailable."""
+    async def of(self, tried: Tried, purpose: Purpose, by: Authenticator, typed: str, now: datetime) -> Proof:
+        """What the typed code proves; what was asked for another purpose proves nothing (C-12). Raises Unavailable."""
+        if tried.purpose != purpose:
+            return Proof("unknown")
         look: Mapping[Authenticator, Callable[[Tried, str, datetime], Awaitable[Proof]]] = {
             "mailed-code": self._mailed_code,
             "authenticator-app": self._app,

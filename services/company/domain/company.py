@@ -1,9 +1,10 @@
-"""A company with its accounts and its framework agreement.
+"""A company with its accounts and its framework agreement. How these end: `ending`.
 
 C2   Contact details and account names are changed directly; the rest is not.
 C5   A framework agreement always has at least one sub-account; sub-accounts are created in it.
 C6   A company is registered with its first account and that account's first administrator; a framework agreement is
      opened with its first main administrator. A CVR number is registered once (kept by a view with a unique key).
+C7   What has ended stays as it is; a company whose agreement ended may get another one.
 """
 
 import re
@@ -13,11 +14,13 @@ from typing import Literal, assert_never
 
 from services.company.events import (
     AccountAdministratorNamed,
+    AccountEnded,
     AccountOpened,
     AccountRenamed,
     CompanyEvent,
     CompanyRegistered,
     ContactDetailsChanged,
+    FrameworkAgreementEnded,
     FrameworkAgreementOpened,
     MainAdministratorNamed,
 )
@@ -59,6 +62,20 @@ class FrameworkAgreementExists(Conflict):
     rule = "C6"
 
 
+class AccountHasEnded(Conflict):
+    """This account has ended."""
+
+    code = "account-ended"
+    rule = "C7"
+
+
+class AgreementHasEnded(Conflict):
+    """This framework agreement has ended."""
+
+    code = "agreement-ended"
+    rule = "C7"
+
+
 @dataclass(frozen=True, slots=True)
 class ContactDetails:
     """What C2 lets administrators change directly, as a whole."""
@@ -80,8 +97,16 @@ class Company:
     payment: Payment = "invoice"
     contact: ContactDetails | None = None
     accounts: Mapping[str, str] = field(default_factory=dict)
-    """The name of each account by its id, in the order they were opened."""
+    """The name of each account by its id, in the order they were opened; those that ended, too."""
+    ended_accounts: frozenset[str] = frozenset()
     agreement_id: str | None = None
+    framework_account_id: str | None = None
+    ended_agreements: frozenset[str] = frozenset()
+
+    @property
+    def open_accounts(self) -> tuple[str, ...]:
+        """The accounts that have not ended, in the order they were opened."""
+        return tuple(account for account in self.accounts if account not in self.ended_accounts)
 
 
 def evolve(company: Company, event: CompanyEvent) -> Company:
@@ -98,10 +123,15 @@ def evolve(company: Company, event: CompanyEvent) -> Company:
             )
         case AccountOpened(account_id=account, name=name) | AccountRenamed(account_id=account, name=name):
             return replace(company, accounts={**company.accounts, account: name})
-        case FrameworkAgreementOpened(agreement_id=agreement):
-            return replace(company, agreement_id=agreement)
+        case FrameworkAgreementOpened(agreement_id=agreement, framework_account_id=account):
+            return replace(company, agreement_id=agreement, framework_account_id=account)
         case ContactDetailsChanged():
             return replace(company, contact=_details_in(event))
+        case AccountEnded(account_id=account):
+            return replace(company, ended_accounts=company.ended_accounts | {account})
+        case FrameworkAgreementEnded(agreement_id=agreement):
+            ended = company.ended_agreements | {agreement}
+            return replace(company, agreement_id=None, framework_account_id=None, ended_agreements=ended)
         case AccountAdministratorNamed() | MainAdministratorNamed():
             return company
         case _:
@@ -166,20 +196,23 @@ def open_framework_agreement(
 ) -> list[CompanyEvent]:
     """Open the company's framework agreement with its first main administrator (C6).
 
-    Every account that the company has becomes a sub-account, so there is at least one (C5); the framework account is
-    new and carries the company's own name. Raises NotFound, FrameworkAgreementExists, EmailMalformed, TextMalformed.
+    Every open account of the company becomes a sub-account, so there is at least one (C5); the framework account is
+    new and carries the company's own name.
+    Raises NotFound, FrameworkAgreementExists, AgreementHasEnded, EmailMalformed, TextMalformed.
     """
     _must_be_registered(company)
     if company.agreement_id == agreement_id:
         return []
     if company.agreement_id is not None:
         raise FrameworkAgreementExists
+    if agreement_id in company.ended_agreements:
+        raise AgreementHasEnded
     return [
         FrameworkAgreementOpened(
             company_id=company.id,
             agreement_id=agreement_id,
             framework_account_id=framework_account_id,
-            sub_account_ids=tuple(company.accounts),
+            sub_account_ids=company.open_accounts,
         ),
         _account_in_agreement(company, agreement_id, framework_account_id, customer_number, company.legal_name),
         MainAdministratorNamed(
@@ -194,10 +227,12 @@ def open_framework_agreement(
 def create_sub_account(
     company: Company, *, agreement_id: str, account_id: str, customer_number: str, name: str
 ) -> list[CompanyEvent]:
-    """Open one more sub-account in the framework agreement (C5). Raises NotFound, TextMalformed."""
+    """Open one more sub-account (C5). Raises NotFound, AgreementHasEnded, AccountHasEnded, TextMalformed."""
     _must_be_registered(company)
     if company.agreement_id != agreement_id:
-        raise NotFound
+        raise AgreementHasEnded if agreement_id in company.ended_agreements else NotFound
+    if account_id in company.ended_accounts:
+        raise AccountHasEnded
     if account_id in company.accounts:
         return []
     return [_account_in_agreement(company, agreement_id, account_id, customer_number, name)]
@@ -221,10 +256,12 @@ def change_contact_details(
 
 
 def rename_account(company: Company, *, account_id: str, name: str) -> list[CompanyEvent]:
-    """Give an account another name (C2). Raises NotFound, TextMalformed."""
+    """Give an account another name (C2). Raises NotFound, AccountHasEnded, TextMalformed."""
     _must_be_registered(company)
     if account_id not in company.accounts:
         raise NotFound
+    if account_id in company.ended_accounts:
+        raise AccountHasEnded
     name = line(name, most=NAME)
     if company.accounts[account_id] == name:
         return []

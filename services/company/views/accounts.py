@@ -3,7 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, LiteralString
 
-from services.company.events import AccountOpened, AccountRenamed, FrameworkAgreementOpened
+from services.company.events import (
+    AccountEnded,
+    AccountOpened,
+    AccountRenamed,
+    FrameworkAgreementEnded,
+    FrameworkAgreementOpened,
+)
 from shared.actor import Actor
 from shared.database import Database, Row
 from shared.envelope import Recorded
@@ -15,13 +21,13 @@ PAGE = 100
 
 
 class Accounts:
-    """One row an account."""
+    """One row an account, also one that has ended; it stays visible to whoever administers its agreement."""
 
     tables: ClassVar[Mapping[str, LiteralString]] = {
         "accounts": """
             CREATE TABLE IF NOT EXISTS accounts (
                 account_id text PRIMARY KEY, company_id text NOT NULL, customer_number text NOT NULL,
-                name text NOT NULL, payment text NOT NULL, agreement_id text);
+                name text NOT NULL, payment text NOT NULL, agreement_id text, ended_at timestamptz);
             CREATE INDEX IF NOT EXISTS accounts_company ON accounts (company_id)"""
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
@@ -43,6 +49,10 @@ class Accounts:
             case FrameworkAgreementOpened(agreement_id=agreement, sub_account_ids=members):
                 sql: LiteralString = "UPDATE accounts SET agreement_id = %s WHERE account_id = ANY(%s)"
                 yield Statement(sql, (agreement, list(members)))
+            case AccountEnded(account_id=account):
+                yield Statement("UPDATE accounts SET ended_at = %s WHERE account_id = %s", (recorded.time, account))
+            case FrameworkAgreementEnded(agreement_id=agreement):
+                yield Statement("UPDATE accounts SET agreement_id = NULL WHERE agreement_id = %s", (agreement,))
             case AccountRenamed(account_id=account, name=name):
                 yield Statement("UPDATE accounts SET name = %s WHERE account_id = %s", (name, account))
             case _:

@@ -3,7 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, LiteralString
 
-from services.company.events import CompanyRegistered, ContactDetailsChanged, FrameworkAgreementOpened
+from services.company.events import (
+    CompanyRegistered,
+    ContactDetailsChanged,
+    FrameworkAgreementEnded,
+    FrameworkAgreementOpened,
+)
 from shared.actor import Actor
 from shared.database import Database, Row
 from shared.envelope import Recorded
@@ -44,6 +49,11 @@ class Companies:
                     "UPDATE companies SET agreement_id = %s, framework_account_id = %s WHERE company_id = %s",
                     (agreement, account, company),
                 )
+            case FrameworkAgreementEnded(company_id=company):
+                yield Statement(
+                    "UPDATE companies SET agreement_id = NULL, framework_account_id = NULL WHERE company_id = %s",
+                    (company,),
+                )
             case _:
                 pass
 
@@ -70,6 +80,6 @@ async def one(database: Database, company_id: str) -> Row | None:
 
 
 async def with_agreement(database: Database, agreement_id: str) -> str | None:
-    """The company of a framework agreement. Raises Unavailable."""
-    row = await database.row("SELECT company_id FROM companies WHERE agreement_id = %s", (agreement_id,))
+    """The company of a framework agreement, also of one that has ended. Raises Unavailable."""
+    row = await database.row("SELECT company_id FROM reach_agreements WHERE agreement_id = %s", (agreement_id,))
     return row["company_id"] if row else None

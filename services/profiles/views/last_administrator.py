@@ -1,4 +1,4 @@
-"""Does every account still have an administrator?
+"""Does every open account still have an administrator?
 
 A12  An account never loses its last administrator (account administrator, or main administrator of its agreement)
      through self-service. Holds under concurrency too: the check runs in the commit, after the revocation counts.
@@ -26,7 +26,7 @@ class LastAdministratorStays:
                     ORDER BY account_id FOR UPDATE;
                 IF EXISTS (
                     SELECT 1 FROM reach_accounts a
-                    WHERE (a.account_id = account OR a.agreement_id = agreement) AND NOT EXISTS (
+                    WHERE (a.account_id = account OR a.agreement_id = agreement) AND a.open AND NOT EXISTS (
                         SELECT 1 FROM reach_grants g
                         WHERE g.kind = 'account-administrator' AND g.target_id = a.account_id
                            OR g.kind = 'main-administrator' AND g.target_id = a.agreement_id))

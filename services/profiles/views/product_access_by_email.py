@@ -4,14 +4,14 @@ A8   An e-mail address has product access to only one product, across all accoun
      however many grants are made at the same moment, on however many replicas, before and after any crash.
 
 The unique key on the address decides, in the commit of the grant itself. A row carries its owner, so it is found and
-freed with it.
+freed with it, and goes along when the owner's address changes (A15).
 """
 
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, LiteralString
 
 from services.profiles.domain.profile import EmailHasProductAccess
-from services.profiles.events import ProductAccessGranted, ProductAccessRevoked
+from services.profiles.events import EmailChanged, ProductAccessGranted, ProductAccessRevoked
 from shared.envelope import Recorded
 from shared.errors import Refusal
 from shared.eventstore.statement import Statement
@@ -23,14 +23,7 @@ class ProductAccessByEmail:
     tables: ClassVar[Mapping[str, LiteralString]] = {
         "product_access_by_email": """
             CREATE TABLE IF NOT EXISTS product_access_by_email (
-                address text PRIMARY KEY, profile_id text NOT NULL UNIQUE, product_id text NOT NULL);
-            CREATE INDEX IF NOT EXISTS product_access_by_email_product ON product_access_by_email (product_id);
-            CREATE OR REPLACE FUNCTION product_has_no_access_left(product text) RETURNS void LANGUAGE plpgsql AS $$
-            BEGIN
-                IF EXISTS (SELECT 1 FROM product_access_by_email WHERE product_id = product) THEN
-                    RAISE check_violation USING CONSTRAINT = 'product_has_access_left', MESSAGE = 'granted meanwhile';
-                END IF;
-            END $$;"""
+                address text PRIMARY KEY, profile_id text NOT NULL UNIQUE, product_id text NOT NULL)"""
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {"product_access_by_email_pkey": EmailHasProductAccess}
 
@@ -46,13 +39,9 @@ class ProductAccessByEmail:
                 yield Statement(
                     "DELETE FROM product_access_by_email WHERE profile_id = %s AND product_id = %s", (profile, product)
                 )
+            case EmailChanged(profile_id=profile, address=address):
+                yield Statement(
+                    "UPDATE product_access_by_email SET address = %s WHERE profile_id = %s", (address, profile)
+                )
             case _:
                 pass
-
-
-ACCESS_LEFT = "product_has_access_left"
-
-
-def nobody_is_left(product_id: str) -> Statement:
-    """What must hold once a product's accesses have ended: none was granted in between (constraint ACCESS_LEFT)."""
-    return Statement("SELECT product_has_no_access_left(%s)", (product_id,))

@@ -1,0 +1,317 @@
+"""The running system against a model of the rules: random people do random things to each other, with crashes.
+
+Every answer of the system must be the model's, and afterwards everybody must see exactly what the model says. The seed
+is printed; MODEL_SEED=… plays the same again, MODEL_STEPS=… more of it.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from deploy.demo.person import Person
+from deploy.demo.run import add_staff
+from deploy.local import world
+from deploy.local.runfile import read
+from deploy.sample import STAFF as SUSANNE
+from tests.access.model import ACCOUNT, MAIN, PRODUCT, STAFF, Answer, Grant, Model
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+
+REPLICAS = {"profiles": 2, "products": 2}
+SEED = int(os.environ.get("MODEL_SEED") or secrets.randbelow(2**32))
+RUNS = 12
+STEPS = int(os.environ.get("MODEL_STEPS") or 1800)
+FLOATING = ("dora", "emil", "frida", "gorm")
+CRASHES = ("profiles", "profiles-2", "products", "company", "audit", "broker")
+PATIENCE_SECONDS = 20.0
+
+ANY = st.integers(0, 9999)
+OFTEN = {
+    "grant": 30,
+    "look": 20,
+    "revoke": 16,
+    "order": 14,
+    "close": 9,
+    "cancel": 5,
+    "create_sub_account": 3,
+    "open_agreement": 2,
+    "crash": 1,
+}
+"""What happens, and how often in a hundred times."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A running system with two replicas of profiles and one member of staff."""
+    here = tmp_path_factory.mktemp("model")
+    told = {"REQUESTS_PER_SECOND": "100000", "LOGIN_CODES_PER_MINUTE": "10000", "LOGIN_TRIES_PER_MINUTE": "10000"}
+    with world.running(here, replicas=REPLICAS, ports=world.free_ports(REPLICAS), environment=told):
+        add_staff(here, *SUSANNE)
+        yield here
+
+
+class System(RuleBasedStateMachine):
+    """What can be done to the system, each beside what the model says of it."""
+
+    folder: ClassVar[Path]
+    runner: ClassVar[asyncio.Runner]
+    staff: ClassVar[Person]
+    done: ClassVar[Counter[str]] = Counter()
+
+    @initialize()
+    def two_companies(self) -> None:
+        self.model, self.people, self.profiles = Model(), {STAFF: self.staff}, dict[str, str]()
+        self.mark = secrets.token_hex(4)
+        self.companies = [self._register(number, admin) for number, admin in enumerate(("anna", "hans"), start=1)]
+        self.agreement: str | None = None
+
+    @rule(
+        what=st.sampled_from([name for name, often in OFTEN.items() for _ in range(often)]), one=ANY, two=ANY, three=ANY
+    )
+    def something_happens(self, what: str, one: int, two: int, three: int) -> None:
+        getattr(self, what)(one, two, three)
+
+    # What people do -------------------------------------------------------------------------------------------------
+
+    def order(self, by: int, at: int, _: int) -> None:
+        actor, account = self._actor(by), _pick(self.model.agreement_of, at)
+        answer = self._ask(actor, f"/accounts/{account}/products", {"kind": "bizz"})
+        if self._agree("order", answer, self.model.may(actor, "order", "account", account)):
+            self.model.account_of[answer.json()["product_id"]] = account
+
+    def grant(self, by: int, to: int, what: int) -> None:
+        kind = (PRODUCT, PRODUCT, ACCOUNT, MAIN)[what % 4]
+        actor, person, grant = self._actor(by), self._person(to), self._grant(kind, what // 4)
+        body = {"email": self._address(person), "name": person.title(), "grants": [{"kind": grant[0], "id": grant[1]}]}
+        answer = self._ask(actor, "/profiles", body)
+        if self._agree("grant", answer, self.model.granting(actor, person, grant)):
+            self.model.grants.setdefault(person, set()).add(grant)
+            self.profiles[person] = answer.json()["profile_id"]
+
+    def revoke(self, by: int, of: int, which: int) -> None:
+        actor, person = self._actor(by), self._person(of)
+        held = sorted(self.model.grants.get(person, ()))
+        grant = held[which % len(held)] if held and which % 4 else self._grant(PRODUCT, which)
+        answer = self._ask(actor, f"/profiles/{self._profile(person)}/revoke", {"kind": grant[0], "id": grant[1]})
+        if self._agree("revoke", answer, self.model.revoking(actor, person, grant)):
+            self.model.grants[person].discard(grant)
+
+    def cancel(self, by: int, of: int, _: int) -> None:
+        actor, person = self._actor(by), self._person(of)
+        answer = self._ask(actor, f"/profiles/{self._profile(person)}/cancel", {"confirm": True})
+        if person not in self.model.grants:
+            self._agree("cancel", answer, (404, "not-found"))
+        elif self._agree("cancel", answer, self.model.cancelling(actor, person)):
+            del self.model.grants[person], self.profiles[person]
+            self._is_logged_out(person)
+
+    def close(self, by: int, which: int, _: int) -> None:
+        if not self.model.account_of:
+            return
+        actor, product = self._actor(by), _pick(self.model.account_of, which)
+        answer = self._ask(actor, f"/products/{product}/close", {"confirm": True})
+        if self._agree("close", answer, self.model.may(actor, "close", "product", product)):
+            losing = [person for person, held in self.model.grants.items() if (PRODUCT, product) in held]
+            self.model.close(product)
+            for person in losing:
+                self._sees_what_it_must(person)  # the access has ended in profiles, too
+
+    def open_agreement(self, *_: int) -> None:
+        if self.agreement is not None:
+            return
+        named = {"main_administrator": {"email": self._address("mette"), "name": "Mette"}}
+        company, account = self.companies[0]
+        answer = self._ask(STAFF, f"/companies/{company}/framework-agreement", named)
+        assert answer.status_code == 201, answer.text
+        self.agreement = answer.json()["agreement_id"]
+        self.model.agreement_of |= {account: self.agreement, answer.json()["framework_account_id"]: self.agreement}
+        self._is_named("mette", (MAIN, self.agreement))
+
+    def create_sub_account(self, by: int, *_: int) -> None:
+        if self.agreement is None or len(self.model.agreement_of) > 5:
+            return
+        actor = self._actor(by)
+        answer = self._ask(actor, f"/agreements/{self.agreement}/accounts", {"name": "Harbour"})
+        expected = self.model.may(actor, "create sub-account", "agreement", self.agreement)
+        if self._agree("create sub-account", answer, expected):
+            self.model.agreement_of[answer.json()["account_id"]] = self.agreement
+
+    def look(self, of: int, *_: int) -> None:
+        self.done["look"] += 1
+        self._sees_what_it_must(self._person(of))
+
+    def crash(self, which: int, *_: int) -> None:
+        part = _pick(CRASHES, which)
+        if pid := read(self.folder).parts[part].pid:
+            os.kill(pid, signal.SIGKILL)
+            self.done[f"kill -9 {part}"] += 1
+
+    def teardown(self) -> None:
+        for person in sorted(self.model.grants):
+            self._sees_what_it_must(person)
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _register(self, number: int, admin: str) -> tuple[str, str]:
+        company = {
+            "cvr": f"{number}{int(self.mark, 16) % 10_000_000:07d}",
+            "legal_name": f"Company {number}",
+            "payment": "invoice",
+            "contact_person": "Inge Ibsen",
+            "contact_email": "office@nordlys.example.com",
+            "account_name": "Main account",
+            "administrator": {"email": self._address(admin), "name": admin.title()},
+        }
+        answer = self._ask(STAFF, "/companies", company)
+        assert answer.status_code == 201, answer.text
+        made = answer.json()
+        self.model.agreement_of[made["account_id"]] = None
+        self._is_named(admin, (ACCOUNT, made["account_id"]))
+        return made["company_id"], made["account_id"]
+
+    def _is_named(self, person: str, grant: Grant) -> None:
+        """Customer service named somebody: profiles gives them the grant as soon as it hears of it."""
+        self.model.grants.setdefault(person, set()).add(grant)
+        self._log_in(person)
+        self.profiles[person] = self._eventually(person, "/profiles/me", lambda me: _held(me) >= {grant})["profile_id"]
+
+    def _ask(self, actor: str, path: str, body: dict[str, Any]) -> httpx.Response:
+        """A command of somebody who knows of everything that was answered to anybody before."""
+        person = self._logged_in(actor)
+        answer = self.runner.run(person.send("POST", path, body))
+        for other in self.people.values():
+            other.has_seen(person)
+        return answer
+
+    def _agree(self, what: str, answer: httpx.Response, refused: Answer | None) -> bool:
+        """Whether it was done; the system and the model must say the same."""
+        code = answer.json().get("code", "done")
+        self.done[f"{what}: {code}"] += 1
+        told = (answer.status_code, code) if answer.status_code >= 400 else None
+        assert told == refused, f"{what}: {answer.status_code} {answer.text}, the model says {refused or 'done'}"
+        return refused is None
+
+    def _sees_what_it_must(self, person: str) -> None:
+        if person not in self.model.grants:
+            return
+        self._logged_in(person)
+        model = self.model
+        self._eventually(person, "/profiles/me", lambda me: _held(me) == model.grants[person])
+        self._eventually(person, "/products", lambda page: _ids(page, "product_id") == model.products(person))
+        self._eventually(person, "/accounts", lambda page: _ids(page, "account_id") == model.accounts(person))
+
+    def _is_logged_out(self, person: str) -> None:
+        if person in self.people:
+            self._eventually(person, "/profiles/me", lambda told: told.get("code") == "unauthenticated")
+            del self.people[person]
+
+    def _eventually(self, person: str, path: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        async def ask() -> dict[str, Any]:
+            until = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+            while True:
+                told: dict[str, Any] = (await self.people[person].send("GET", path)).json()
+                if holds(told):
+                    return told
+                assert asyncio.get_running_loop().time() < until, f"{person} at {path}: {told}"
+                await asyncio.sleep(0.03)
+
+        return self.runner.run(ask())
+
+    def _logged_in(self, actor: str) -> Person:
+        if actor not in self.people:
+            self._log_in(actor)
+        return self.people[actor]
+
+    def _log_in(self, actor: str) -> None:
+        person = Person(self.staff._http, self._address(actor))
+
+        async def log_in() -> None:
+            async with asyncio.timeout(PATIENCE_SECONDS):  # auth hears of a new profile a moment later
+                while not await _could_log_in(person):
+                    await asyncio.sleep(0.2)
+
+        self.runner.run(log_in())
+        person.has_seen(self.staff)
+        self.people[actor] = person
+
+    def _actor(self, number: int) -> str:
+        return _pick([STAFF, *sorted(self.model.grants)], number)
+
+    def _person(self, number: int) -> str:
+        return _pick(["anna", "hans", "mette", *FLOATING], number)
+
+    def _grant(self, kind: str, number: int) -> Grant:
+        if kind == MAIN and self.agreement:
+            return MAIN, self.agreement
+        if kind == PRODUCT and self.model.account_of:
+            return PRODUCT, _pick(self.model.account_of, number)
+        return ACCOUNT, _pick(self.model.agreement_of, number)
+
+    def _profile(self, person: str) -> str:
+        return self.profiles.get(person, f"profile-{0:032x}")
+
+    def _address(self, person: str) -> str:
+        return f"{person}.{self.mark}@model.example.com"
+
+
+def test_the_running_system_answers_as_the_model_does(folder: Path, tell: Callable[[str], None]) -> None:
+    """A2–A6, A8–A13, P4: thousands of steps of everybody with everybody, crashes included."""
+    tell(f"against the model: MODEL_SEED={SEED}")
+    with asyncio.Runner() as runner:
+        System.folder, System.runner = folder, runner
+        http = httpx.AsyncClient(base_url=read(folder).parts["gateway"].url, timeout=30)
+        System.staff = Person(http, SUSANNE[0])
+        runner.run(System.staff.log_in())
+        try:
+            seed(SEED)(System)
+            run_state_machine_as_test(
+                System,
+                settings=settings(
+                    max_examples=RUNS,
+                    stateful_step_count=STEPS // RUNS,
+                    deadline=None,
+                    phases=[Phase.generate],
+                    suppress_health_check=list(HealthCheck),
+                    database=None,
+                ),
+            )
+        finally:
+            tell(f"against the model: {sum(System.done.values())} steps: {dict(sorted(System.done.items()))}")
+            runner.run(http.aclose())
+
+
+async def _could_log_in(person: Person) -> bool:
+    before = {mail["id"] for mail in await person.mails()}
+    await person.ask("POST", "/login/codes", {"email": person.email}, expect=202)
+    try:
+        async with asyncio.timeout(0.8):
+            code = await person._code_mailed(before)
+    except TimeoutError:
+        return False
+    answer = await person.ask("POST", "/login/sessions", {"code": code}, expect=201)
+    person._remember(", ".join(answer["seen"]))
+    return True
+
+
+def _pick(among: Any, number: int) -> str:
+    found = list(among)
+    return str(found[number % len(found)])
+
+
+def _held(me: dict[str, Any]) -> set[Grant]:
+    return {(grant["kind"], grant["id"]) for grant in me.get("grants", ())}
+
+
+def _ids(page: dict[str, Any], name: str) -> set[str]:
+    return {item[name] for item in page.get("items", ())}
