@@ -31,7 +31,7 @@ async def started_and_held(asked: Coroutine[Any, Any, T], dsn: str) -> AsyncIter
 async def _waiting(watching: psycopg.AsyncConnection[Any]) -> int:
     """How many wait for an advisory lock in this database."""
     found = await watching.execute(
-        "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
+        "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
         "WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted"
     )
     return len(await found.fetchall())
