@@ -117,12 +117,12 @@ async def house(world: World) -> World:
     return world
 
 
-async def proposes(person: Person, profile_id: str) -> httpx.Response:
-    return await person("POST", f"/logins/{profile_id}/reinvitation")
+async def proposes(person: Person, profile_id: str, confirm: bool = True) -> httpx.Response:
+    return await person("POST", f"/logins/{profile_id}/reinvitation", {"confirm": confirm})
 
 
-async def confirms(person: Person, profile_id: str) -> httpx.Response:
-    return await person("POST", f"/logins/{profile_id}/reinvitation/confirm")
+async def confirms(person: Person, profile_id: str, confirm: bool = True) -> httpx.Response:
+    return await person("POST", f"/logins/{profile_id}/reinvitation/confirm", {"confirm": confirm})
 
 
 async def test_c27_two_administrators_in_reach_let_somebody_begin_again_and_learn_nothing(house: World) -> None:
@@ -213,3 +213,12 @@ async def test_c27_of_simultaneous_confirmations_one_counts(house: World, other:
     answers = await asyncio.gather(*(confirms(person, DORAS_ID) for person in [mette, susanne] * 5))
     assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 9}
     assert len(house.said(Reinvited)) == 1
+
+
+async def test_c27_setting_a_login_back_must_be_confirmed_by_both(house: World) -> None:
+    anna, mette = await fresh(house, ANNA), await fresh(house, METTE)
+    unconfirmed = await proposes(anna, DORAS_ID, confirm=False)
+    assert (unconfirmed.status_code, unconfirmed.json()["code"]) == (422, "reinvitation-not-confirmed")
+    await proposes(anna, DORAS_ID)
+    assert (await confirms(mette, DORAS_ID, confirm=False)).status_code == 422
+    assert not house.said(Reinvited)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from services.auth.use_cases import UseCases
 from services.profiles.policy import REINVITE, asks
 from shared.http.door import Command, Door
-from shared.http.fields import identifier_in_path
+from shared.http.fields import Form, identifier_in_path
 from shared.http.openapi import COMMAND, Answer
 
 
@@ -20,20 +20,30 @@ class Reinvitation(Answer):
     state: str = Field(examples=["proposed"])
 
 
+class ReinvitationForm(Form):
+    """Somebody's login is set back: every session, the app and the recovery codes are gone."""
+
+    confirm: bool
+
+
 def add(api: APIRouter, use: UseCases, door: Door) -> None:
     """The operations on somebody else's login."""
     ask: dict[str, Any] = {**asks(REINVITE), "responses": COMMAND, "response_model": Reinvitation}
 
     @api.post("/logins/{profile_id}/reinvitation", operation_id="proposeReinvitation", **ask)
     async def propose(
-        command: Annotated[Command, Depends(door.command)], profile_id: str = identifier_in_path("profile")
+        form: ReinvitationForm,
+        command: Annotated[Command, Depends(door.command)],
+        profile_id: str = identifier_in_path("profile"),
     ) -> Response:
         """Say that somebody lost what they log in with; a second person has to agree within a day (C-27)."""
-        return await command.run(lambda cause: use.reinvitations.propose(profile_id, cause))
+        return await command.run(lambda cause: use.reinvitations.propose(profile_id, form.confirm, cause))
 
     @api.post("/logins/{profile_id}/reinvitation/confirm", operation_id="confirmReinvitation", **ask)
     async def confirm(
-        command: Annotated[Command, Depends(door.command)], profile_id: str = identifier_in_path("profile")
+        form: ReinvitationForm,
+        command: Annotated[Command, Depends(door.command)],
+        profile_id: str = identifier_in_path("profile"),
     ) -> Response:
         """Agree, as the second one: they log in with mailed codes again, all else of their login is gone (C-27)."""
-        return await command.run(lambda cause: use.reinvitations.confirm(profile_id, cause))
+        return await command.run(lambda cause: use.reinvitations.confirm(profile_id, form.confirm, cause))

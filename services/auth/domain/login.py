@@ -24,7 +24,7 @@ from services.auth.events import (
     ReinvitationProposed,
     Reinvited,
 )
-from shared.errors import Conflict, Forbidden
+from shared.errors import Conflict, Forbidden, Invalid
 
 
 class AppEnrolledAlready(Conflict):
@@ -52,6 +52,13 @@ class NothingProposed(Conflict):
     """Nobody has proposed to invite this person anew within the last day."""
 
     code = "nothing-proposed"
+    rule = "L3"
+
+
+class ReinvitationNotConfirmed(Invalid):
+    """Setting somebody's login back must be confirmed: it ends every session, the app and the recovery codes."""
+
+    code = "reinvitation-not-confirmed"
     rule = "L3"
 
 
@@ -162,20 +169,31 @@ def pause(_login: Login, *, subject: str, authenticator: Authenticator, failures
     return [LoginPaused(login_id=login_id, subject=subject, authenticator=authenticator, failures=failures)]
 
 
-def propose_reinvitation(login: Login, *, subject: str, by: str, now: datetime, limits: Limits) -> list[LoginEvent]:
-    """The first of two says that this person lost what they log in with. Raises SecondPersonNeeded for oneself."""
+def propose_reinvitation(
+    login: Login, *, subject: str, by: str, confirmed: bool, now: datetime, limits: Limits
+) -> list[LoginEvent]:
+    """The first of two says that this person lost what they log in with.
+
+    Raises SecondPersonNeeded for oneself, ReinvitationNotConfirmed.
+    """
     if by == subject:
         raise SecondPersonNeeded
+    if not confirmed:
+        raise ReinvitationNotConfirmed
     if login.proposal is not None and login.proposal.by == by and now < login.proposal.until:
         return []
     until = now + limits.reinvitation_life
     return [ReinvitationProposed(login_id=login_id_of(subject), subject=subject, proposed_by=by, until=until)]
 
 
-def confirm_reinvitation(login: Login, *, subject: str, by: str, now: datetime) -> list[LoginEvent]:
-    """The second agrees. Raises NothingProposed, SecondPersonNeeded."""
+def confirm_reinvitation(login: Login, *, subject: str, by: str, confirmed: bool, now: datetime) -> list[LoginEvent]:
+    """The second agrees. Raises SecondPersonNeeded, ReinvitationNotConfirmed, NothingProposed."""
+    if by == subject:
+        raise SecondPersonNeeded
+    if not confirmed:
+        raise ReinvitationNotConfirmed
     if login.proposal is None or now >= login.proposal.until:
         raise NothingProposed
-    if by in {subject, login.proposal.by}:
+    if by == login.proposal.by:
         raise SecondPersonNeeded
     return [Reinvited(login_id=login_id_of(subject), subject=subject, proposed_by=login.proposal.by, confirmed_by=by)]

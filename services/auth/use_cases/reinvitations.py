@@ -11,12 +11,13 @@ from services.auth.adapters import mail_queue
 from services.auth.domain import login as rules
 from services.auth.domain import session as sessions
 from services.auth.domain.limits import Limits
-from services.auth.domain.login import login_id_of
+from services.auth.domain.login import SecondPersonNeeded, login_id_of
 from services.auth.use_cases.categories import LOGINS, SESSIONS
 from services.auth.views import open_sessions, people
 from services.profiles import policy
 from services.profiles.access import Access, NotPermitted
 from services.profiles.policy import ACCOUNT, MAIN, PRODUCT, Operation
+from shared.actor import Actor
 from shared.cause import Cause, Written
 from shared.clock import Clock
 from shared.database import Database
@@ -40,6 +41,9 @@ class CannotReinvite(Forbidden):
     code = "cannot-reinvite"
     rule = "A11"
 
+    def __init__(self) -> None:
+        super().__init__(who_could=policy.WHO[policy.STAFF])
+
 
 class Reinvitations:
     """What administrators and customer service do for somebody who cannot log in."""
@@ -51,14 +55,18 @@ class Reinvitations:
         self._limits = limits
         self._access = access
 
-    async def propose(self, profile_id: str, cause: Cause) -> Written:
-        """The first of two. Raises NotFound, CannotReinvite, SecondPersonNeeded for oneself."""
+    async def propose(self, profile_id: str, confirmed: bool, cause: Cause) -> Written:
+        """The first of two.
+
+        Raises NotFound, CannotReinvite, ReinvitationNotConfirmed, SecondPersonNeeded for oneself.
+        """
         subject = f"profile:{profile_id}"
         cause = await self._covering_all(profile_id, cause)
         decide = partial(
             rules.propose_reinvitation,
             subject=subject,
             by=str(cause.actor),
+            confirmed=confirmed,
             now=self._clock(),
             limits=self._limits,
         )
@@ -66,14 +74,14 @@ class Reinvitations:
             LOGINS, login_id_of(subject), decide, cause.answering(profile_id=profile_id, state="proposed")
         )
 
-    async def confirm(self, profile_id: str, cause: Cause) -> Written:
+    async def confirm(self, profile_id: str, confirmed: bool, cause: Cause) -> Written:
         """The second agrees: mailed codes again, no app, no session left, in one commit.
 
-        Raises NotFound, CannotReinvite, NothingProposed, SecondPersonNeeded.
+        Raises NotFound, CannotReinvite, ReinvitationNotConfirmed, NothingProposed, SecondPersonNeeded.
         """
         subject, now = f"profile:{profile_id}", self._clock()
         cause = await self._covering_all(profile_id, cause)
-        decide = partial(rules.confirm_reinvitation, subject=subject, by=str(cause.actor), now=now)
+        decide = partial(rules.confirm_reinvitation, subject=subject, by=str(cause.actor), confirmed=confirmed, now=now)
         end = partial(sessions.end, because="re-invited")
         found = await open_sessions.of_subject(self._database, subject)
         mail = mail_queue.queue_security(subject=subject, what="re-invited", now=now)
@@ -84,6 +92,8 @@ class Reinvitations:
 
     async def _covering_all(self, profile_id: str, cause: Cause) -> Cause:
         """Every grant of the person must be one that the actor could revoke, then and at the commit (A11, A14)."""
+        if cause.actor == Actor("profile", profile_id):
+            raise SecondPersonNeeded
         person = await people.by_id(self._database, profile_id)
         held = await self._database.rows(
             "SELECT kind, target_id FROM reach_grants WHERE profile_id = %s ORDER BY kind, target_id", (profile_id,)
