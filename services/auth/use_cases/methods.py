@@ -7,6 +7,7 @@ C-25  Whatever changes, the person is told by mail.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -82,7 +83,7 @@ class Methods:
 
     async def offer_app(self, session_id: str, cause: Cause) -> Offer:
         """Make a seed for an app and show it. Raises LoginNotFresh, AppEnrolledAlready."""
-        await self._must_be_fresh(session_id)
+        since = await self._logged_in_since(session_id)
         subject, app_id, seed = str(cause.actor), new_id("app"), authenticator_apps.new_seed()
         expires_at = self._clock() + self._limits.enrolment_life
         offered = authenticator_apps.offer(
@@ -92,7 +93,8 @@ class Methods:
             expires_at=expires_at,
         )
         cause = cause.answering(app_id=app_id, expires_at=expires_at.isoformat())
-        written = await self._change(partial(rules.offer_app, app_id=app_id), cause, [offered], tell=None)
+        decide = partial(rules.offer_app, app_id=app_id)
+        written = await self._change(decide, cause, [offered], tell=None, logged_in_since=since)
         return Offer(written, shown(seed, await self._email_of(cause.actor), self._site))
 
     async def prove_app(self, code: str, cause: Cause) -> Issued:
@@ -110,33 +112,39 @@ class Methods:
         drift = app_steps.drift_shown(found, step)
         enrolled = authenticator_apps.enrol(subject=subject, app_id=offered.app_id, step=found, drift=drift)
         decide = partial(rules.enrol_app, app_id=offered.app_id, count=self._limits.recovery_codes)
-        return await self._issuing(decide, cause.answering(app_id=offered.app_id), [enrolled], "app-enrolled")
+        # That the login was fresh was seen when the app was offered: proving it may take a while.
+        return await self._issuing(decide, cause.answering(app_id=offered.app_id), [enrolled], "app-enrolled", None)
 
     async def renew_recovery_codes(self, session_id: str, cause: Cause) -> Issued:
         """New recovery codes in the place of the old ones. Raises LoginNotFresh, NoAppEnrolled."""
-        await self._must_be_fresh(session_id)
+        since = await self._logged_in_since(session_id)
         decide = partial(rules.issue_recovery_codes, count=self._limits.recovery_codes)
-        return await self._issuing(decide, cause.answering(), [], "recovery-codes-issued")
+        return await self._issuing(decide, cause.answering(), [], "recovery-codes-issued", since)
 
     async def remove_app(self, session_id: str, cause: Cause) -> Written:
         """Log in with mailed codes from now on. Raises LoginNotFresh."""
-        await self._must_be_fresh(session_id)
-        return await self._change(rules.remove_app, cause.answering(method="mailed-code"), [], tell="app-removed")
+        since, cause = await self._logged_in_since(session_id), cause.answering(method="mailed-code")
+        return await self._change(rules.remove_app, cause, [], tell="app-removed", logged_in_since=since)
 
     async def choose(self, session_id: str, method: LoginMethod, cause: Cause) -> Written:
         """Say what one wants to be asked for. Raises LoginNotFresh, NoAppEnrolled."""
-        await self._must_be_fresh(session_id)
+        since, cause = await self._logged_in_since(session_id), cause.answering(method=method)
         decide = partial(rules.choose_method, method=method)
-        return await self._change(decide, cause.answering(method=method), [], tell="method-chosen")
+        return await self._change(decide, cause, [], tell="method-chosen", logged_in_since=since)
 
     # -----------------------------------------------------------------------------------------------------------------
 
     async def _issuing(
-        self, decide: Callable[..., list[LoginEvent]], cause: Cause, beside: list[Statement], tell: SecurityNotice
+        self,
+        decide: Callable[..., list[LoginEvent]],
+        cause: Cause,
+        beside: list[Statement],
+        tell: SecurityNotice,
+        logged_in_since: datetime | None,
     ) -> Issued:
         codes = recovery_codes.new_codes(self._limits.recovery_codes)
-        kept = recovery_codes.keep(str(cause.actor), codes)
-        return Issued(await self._change(decide, cause, [*beside, *kept], tell=tell), codes)
+        beside = [*beside, *recovery_codes.keep(str(cause.actor), codes)]
+        return Issued(await self._change(decide, cause, beside, tell=tell, logged_in_since=logged_in_since), codes)
 
     async def _change(
         self,
@@ -145,22 +153,31 @@ class Methods:
         beside: Sequence[Statement],
         *,
         tell: SecurityNotice | None,
+        logged_in_since: datetime | None,
     ) -> Written:
-        """Change one's own login; what is kept beside the log, and the mail, go with the events or not at all."""
-        subject = str(cause.actor)
-        mail = [mail_queue.queue_security(subject=subject, what=tell, now=self._clock())] if tell else []
+        """Change one's own login; what is kept beside the log, and the mail, go with the events or not at all.
+
+        What changes something needs a fresh login (C-26). Raises LoginNotFresh.
+        """
+        subject, now = str(cause.actor), self._clock()
+        mail = [mail_queue.queue_security(subject=subject, what=tell, now=now)] if tell else []
 
         def own(login: Login) -> list[LoginEvent]:
-            return decide(login, subject=subject)
+            events = decide(login, subject=subject)
+            if events and logged_in_since is not None:
+                must_be_fresh(logged_in_since, now=now, limits=self._limits)
+            return events
 
         cause = cause.ensuring(lambda events: [*beside, *mail] if events else [])
         return await self._streams.change(LOGINS, login_id_of(subject), own, cause)
 
-    async def _must_be_fresh(self, session_id: str) -> None:
+    async def _logged_in_since(self, session_id: str) -> datetime:
+        """When the session that asks began. Raises SessionNotValid."""
         session = await open_sessions.by_id(self._database, session_id)
         if session is None:
             raise SessionNotValid
-        must_be_fresh(session["started_at"], now=self._clock(), limits=self._limits)
+        since: datetime = session["started_at"]
+        return since
 
     async def _email_of(self, actor: Actor) -> str:
         look = staff.by_id if actor.kind == "staff" else people.by_id
