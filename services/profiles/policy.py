@@ -62,6 +62,15 @@ LOG_IN = Operation("login.log-in", "log in with a code", "anywhere", (ANYBODY,),
 EXCHANGE_SESSION = Operation("login.exchange-session", "use a session at a service", "oneself", (ONESELF,), "L3")
 READ_OWN_SESSION = Operation("login.read-own-session", "see who is logged in", "oneself", (ONESELF,), "L3")
 LOG_OUT = Operation("login.log-out", "log out", "oneself", (ONESELF,), "L3")
+READ_LOGIN_METHODS = Operation("login.read-methods", "see by what one logs in", "oneself", (ONESELF,), "L1")
+CHANGE_LOGIN_METHODS = Operation("login.change-methods", "change by what one logs in", "oneself", (ONESELF,), "L1")
+REINVITE = Operation(
+    "login.reinvite",
+    "let somebody begin again who lost what they log in with, all of whose grants one may revoke; two have to agree",
+    "person",
+    _ADMINISTRATORS_AND_STAFF,
+    "A11",
+)
 
 REGISTER_COMPANY = Operation("company.register", "register a company", "anywhere", (STAFF,), "C6")
 OPEN_FRAMEWORK_AGREEMENT = Operation(

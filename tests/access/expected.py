@@ -101,7 +101,11 @@ class Expectation:
         if ask.sees and not _sees(actor, ask.sees):
             return NO_SUCH_THING
         if row.name == policy.CANCEL_PROFILE.name:
-            return self._cancelling(actor, row, ask.target)
+            mine = actor.role == ask.target
+            return YES if mine else self._ending_all(actor, row, ask.target, f"{WHO[STAFF]} or the person themselves")
+        if row.name == policy.REINVITE.name:
+            nobody_is_two, mine = Answer(403, "L3"), actor.role == ask.target
+            return nobody_is_two if mine else self._ending_all(actor, row, ask.target, WHO[STAFF])
         if row.name in _ONESELF_ANYWAY and actor.role == ask.target:
             return YES
         return self._on_thing(actor, row, ask.target)
@@ -118,15 +122,13 @@ class Expectation:
         # Whoever may not read histories is told so; else the rule is that of the strongest grant (A4, A5, A6).
         return _no(row, row.rule if row.name == policy.READ_HISTORY.name else _RULE_OF[kinds[0]])
 
-    def _cancelling(self, actor: Somebody, row: Operation, person: str) -> Answer:
-        """A11: oneself, or somebody in reach all of whose grants one could revoke."""
-        if actor.role == person:
-            return YES
+    def _ending_all(self, actor: Somebody, row: Operation, person: str, who_could: str) -> Answer:
+        """A11: somebody in reach all of whose grants one could revoke."""
         if not _sees(actor, person):
             return NO_SUCH_THING
         kinds = {STAFF} if actor.staff else {kind for kind, _ in actor.holds}
         every = all(self._could_revoke(actor, grant) for grant in HELD_BY[person])
-        return YES if every and kinds & set(row.may) else Answer(403, "A11", f"{WHO[STAFF]} or the person themselves")
+        return YES if every and kinds & set(row.may) else Answer(403, "A11", who_could)
 
     def _could_revoke(self, actor: Somebody, grant: Grant) -> bool:
         kind, thing = grant

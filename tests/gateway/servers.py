@@ -18,6 +18,7 @@ from deploy.local.ports import LOOPBACK, free_port
 SESSION = "session-secret-of-anna-0123456789"
 """A session that auth knows until it is taken out of `Auth.sessions`."""
 CHALLENGE = "challenge-secret-of-anna-0123456789"
+DEVICE = "device-secret-of-annas-browser-0123456789"
 
 
 class Server:
@@ -135,7 +136,7 @@ class Auth(Upstream):
         if received.target == "/login/codes":
             return ok({"challenge": CHALLENGE, "expires_in": 300}, 202)
         if received.target == "/login/sessions":
-            return self._log_in(**json.loads(received.body))
+            return self._log_in(json.loads(received.body))
         if received.method == "DELETE":
             self.sessions.clear()
         return ok({"session_id": "session-" + "1" * 32})
@@ -147,8 +148,10 @@ class Auth(Upstream):
         token = {"token": f"eyJ.{audience}.{len(self.exchanges)}", "expires_in": 60, "subject": "profile:profile-1"}
         return ok({**token, "session_id": f"session-{session[-32:]}"})
 
-    def _log_in(self, challenge: str, code: str) -> Reply:
-        if (challenge, code) != (CHALLENGE, "123456"):
+    def _log_in(self, given: dict[str, str]) -> Reply:
+        if (given["challenge"], given["code"]) == (CHALLENGE, "222222"):
+            return ok({"next": "authenticator-app"}, 202)
+        if (given["challenge"], given["code"]) != (CHALLENGE, "123456"):
             return problem(401, "code-not-accepted")
         self.sessions.add(SESSION)
         return ok(
@@ -158,6 +161,8 @@ class Auth(Upstream):
                 "session_id": "session-" + "1" * 32,
                 "ends_at": "2100-01-01T00:00:00Z",
                 "seen": [f"profile-{'1' * 32}@3"],
+                "device": DEVICE,
+                "device_for": 15_552_000,
             },
             201,
         )

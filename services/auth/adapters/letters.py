@@ -95,6 +95,40 @@ You find it at {site} when you log in.
     )
 
 
+_HAPPENED: Mapping[str, str] = {
+    "new-device": "Somebody has logged in as you from a browser that has not done so before.",
+    "success-after-failures": "Somebody has logged in as you after several wrong codes.",
+    "app-enrolled": "An authenticator app was enrolled for your login, with recovery codes.",
+    "app-removed": "The authenticator app of your login was removed, with its recovery codes.",
+    "method-chosen": "By what you log in was changed.",
+    "recovery-codes-issued": "New recovery codes were made for your login; the ones before are worth nothing.",
+    "recovery-code-used": "A recovery code was used to log in as you.",
+    "login-paused": (
+        "So many wrong codes were tried for your login that new browsers are refused for now. A browser that you have "
+        "used before still lets you in, and so does another of your ways to log in."
+    ),
+    "re-invited": (
+        "Two people who administer your access have set your login back: you log in with mailed codes again, and an "
+        "authenticator app and recovery codes that you had are worth nothing."
+    ),
+}
+
+
+def security(*, name: str, what: str, site: str) -> Letter:
+    """Something about a person's login that they should know of (C-25)."""
+    return Letter(
+        "About your login to the self-service",
+        f"""\
+Hello {name},
+
+{_HAPPENED[what]}
+
+If it was you, you need do nothing. If not, tell your administrator or customer service at once, and see
+who is logged in as you at {site}.
+""",
+    )
+
+
 Named = Mapping[str, tuple[str, str | None]]
 """Kind and name by identifier."""
 

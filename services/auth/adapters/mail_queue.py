@@ -17,13 +17,27 @@ from shared.database import Database
 from shared.envelope import Recorded
 from shared.errors import Refusal
 from shared.eventstore.statement import Statement
+from shared.ids import new_id
 
-Kind = Literal["code", "invitation", "notice", "email-change", "email-changed"]
+Kind = Literal["code", "invitation", "notice", "email-change", "email-changed", "security"]
 Fate = Literal["sent", "dropped", "expired"]
+SecurityNotice = Literal[
+    "new-device",
+    "success-after-failures",
+    "app-enrolled",
+    "app-removed",
+    "method-chosen",
+    "recovery-codes-issued",
+    "recovery-code-used",
+    "login-paused",
+    "re-invited",
+]
+"""What somebody is told about their login (C-25)."""
 LEASE = timedelta(seconds=30)
 """A claimed mail is due again after this, in case whoever claimed it is gone."""
 INVITATIONS_LIVE = timedelta(days=7)
 """A grant older than this is not news: whoever starts from an empty database mails nobody about the past."""
+NOTICES_LIVE = timedelta(days=2)
 KEPT_AFTERWARDS = timedelta(days=7)
 MOST_AT_ONCE = 10
 
@@ -34,8 +48,9 @@ class MailQueue:
     tables: ClassVar[Mapping[str, LiteralString]] = {
         "mails": """
             CREATE TABLE IF NOT EXISTS mails (
-                mail_id text PRIMARY KEY, kind text NOT NULL CHECK (
-                    kind IN ('code', 'invitation', 'notice', 'email-change', 'email-changed')),
+                mail_id text PRIMARY KEY,
+                kind text NOT NULL CHECK (
+                    kind IN ('code', 'invitation', 'notice', 'email-change', 'email-changed', 'security')),
                 subject text, sealed_code bytea, about jsonb,
                 queued_at timestamptz NOT NULL, expires_at timestamptz NOT NULL, due_at timestamptz NOT NULL,
                 tries int NOT NULL DEFAULT 0, done_at timestamptz, fate text);
@@ -115,6 +130,15 @@ def queue_email_changed(*, event_id: str, profile_id: str, changed_at: datetime,
         "SELECT %s, 'email-changed', 'profile:' || profile_id, "
         "jsonb_build_object('email', email, 'address', address), %s, %s, %s FROM people WHERE profile_id = %s",
         (event_id, now, changed_at + INVITATIONS_LIVE, now, profile_id),
+    )
+
+
+def queue_security(*, subject: str, what: SecurityNotice, now: datetime) -> Statement:
+    """Tell somebody that their login was used or changed in a way that they should know of (C-25)."""
+    return Statement(
+        "INSERT INTO mails (mail_id, kind, subject, about, queued_at, expires_at, due_at) "
+        "VALUES (%s, 'security', %s, %s, %s, %s, %s)",
+        (new_id("mail"), subject, orjson.dumps({"what": what}).decode(), now, now + NOTICES_LIVE, now),
     )
 
 

@@ -94,7 +94,9 @@ class Mailer:
             return write(name=person["name"], code=code, life=self._limits.code_life)
         if mail.kind == "email-changed":
             return letters.address_left(name=person["name"], site=self._site)
-        assert mail.about is not None  # noqa: S101 (a mail is about a code or about a grant)
+        assert mail.about is not None  # noqa: S101 (a mail has a code or is about something)
+        if mail.kind == "security":
+            return letters.security(name=person["name"], what=mail.about["what"], site=self._site)
         wanted = letters.names_in(mail.about)
         known = await names.named(self._database, *wanted)
         by = await self._granted_by(Actor.parse(mail.about["by"]))
