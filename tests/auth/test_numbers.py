@@ -5,13 +5,15 @@ from dataclasses import fields
 from datetime import timedelta
 from math import isclose
 
+from deploy.local.postgres import Addresses
 from services.auth.domain import app_steps
 from services.auth.domain.limits import Limits
 from services.auth.service import Settings
 from tests.auth.conftest import AUTH, settings_for
+from tests.parts import known
 
 README = (AUTH / "README.md").read_text()
-RUNNING: Settings = settings_for("postgresql://nobody")
+RUNNING: Settings = settings_for(known(Addresses("postgresql://nobody", "postgresql://nobody")))
 CODES = 10**6
 
 
