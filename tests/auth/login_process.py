@@ -1,6 +1,7 @@
-"""One process that logs somebody in, to be killed amid it: `python -m tests.auth.login_process DSN OWNER CHALLENGE CODE`.
+"""One process that logs somebody in, to be killed amid it.
 
-It says "ready", goes on when it is told to, and says the answer's status if it lives so long.
+`python -m tests.auth.login_process DSN OWNER CHALLENGE CODE` says "ready", goes on when it is told to, and says the
+answer's status if it lives so long.
 """
 
 import asyncio
