@@ -214,7 +214,7 @@ class System(RuleBasedStateMachine):
     def _is_named(self, person: str, grant: Grant) -> None:
         """Customer service named somebody: profiles gives them the grant as soon as it hears of it."""
         self.model.grants.setdefault(person, set()).add(grant)
-        self._log_in(person)
+        self._logged_in(person)
         self.profiles[person] = self._eventually(person, "/profiles/me", lambda me: _held(me) >= {grant})["profile_id"]
 
     def _ask(self, actor: str, path: str, body: dict[str, Any]) -> httpx.Response:
