@@ -216,6 +216,7 @@ class System(RuleBasedStateMachine):
         self.model.grants.setdefault(person, set()).add(grant)
         self._logged_in(person)
         self.profiles[person] = self._eventually(person, "/profiles/me", lambda me: _held(me) >= {grant})["profile_id"]
+        self._sees_what_it_must(person)  # every service has heard of it: nobody was answered that it was done
 
     def _ask(self, actor: str, path: str, body: dict[str, Any]) -> httpx.Response:
         """A command of somebody who knows of everything that was answered to anybody before."""

@@ -41,6 +41,9 @@ async def killed_while(
     dsn: str, login: Login, code: str, hold: LiteralString, let_go: LiteralString, *params: object
 ) -> None:
     """The process is killed while it waits for what we hold; then we let go, and wait until its sessions are gone."""
+    others = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = current_database()"
+    async with await AsyncConnection.connect(owner_of(dsn), autocommit=True) as looking:
+        before = [pid for (pid,) in await (await looking.execute(others)).fetchall()]
     process = await ready(dsn, login, code)
     async with await AsyncConnection.connect(owner_of(dsn), autocommit=True) as holding:
         await holding.execute(hold, params)
@@ -58,15 +61,16 @@ async def killed_while(
         await holding.execute(let_go, params)
         await until(
             holding,
-            "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND backend_type = "
-            "'client backend' AND datname = current_database() AND pid <> pg_backend_pid()",
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "
+            "AND datname = current_database() AND pid <> pg_backend_pid() AND pid <> ALL(%s)",
             0,
+            before,
         )
 
 
-async def until(connection: AsyncConnection, query: LiteralString, count: int) -> None:
+async def until(connection: AsyncConnection, query: LiteralString, count: int, *params: object) -> None:
     async with asyncio.timeout(20):
-        while (await (await connection.execute(query)).fetchone()) != (count,):
+        while (await (await connection.execute(query, params or None)).fetchone()) != (count,):
             await asyncio.sleep(0.01)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Sequence
 
 import psycopg
@@ -185,7 +186,8 @@ def test_events_are_printed_from_the_start(kafka: KafkaSettings) -> None:
 
 def test_events_are_told_to_programs_as_json(kafka: KafkaSettings) -> None:
     asyncio.run(publish(kafka, "profiles.profile-created.v1"))
-    answer = selfservice("events", "tail", "--from-start", "--count", "1", "--json")
+    while not (answer := selfservice("events", "tail", "--from-start", "--count", "1", "--json")).stdout:
+        time.sleep(0.1)  # Apache Kafka tells of a topic a moment after it has made it
     event = json.loads(answer.stdout)
     assert event["headers"]["ce_type"] == "profiles.profile-created.v1"
     assert event["value"]["address"] == "anna@nordlys.example.com"

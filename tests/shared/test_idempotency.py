@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from shared.actor import Actor
@@ -11,6 +12,7 @@ from shared.cause import Cause, Written
 from shared.database import Database
 from shared.eventstore.group_commit import ConstraintViolated
 from shared.idempotency import KEY_USED, PURGE, Kept, Key, KeyReused
+from tests.parts import owner_of
 from tests.shared.shop import ANNA, PRODUCT, PlateTaken, Shop, note, order
 
 KEY = Key(ANNA.actor, "key-1", b"body")
@@ -103,5 +105,5 @@ async def test_keys_past_their_time_are_purged(shop: Shop) -> None:
 
 
 def _age(shop: Shop, by: str) -> None:
-    with shop.connect() as connection:
+    with psycopg.connect(owner_of(shop.dsn), autocommit=True) as connection:
         connection.execute("UPDATE idempotency SET at = at - %s::interval", (by,))

@@ -113,4 +113,5 @@ class Reinvitations:
             covered, cause = covered + 1, permit.covers(cause)
         if covered < len(held):
             raise CannotReinvite if covered or visible else NotFound
+        await self._access.require(cause.actor, policy.REINVITE, profile_id)
         return cause if held else cause.under(policy.STAFF)
