@@ -139,7 +139,7 @@ async def _through_the_gateway(figures: Figures) -> None:
 
 
 def _database_of(service: str, folder: Path) -> str:
-    return World.found_in(folder).environment_of(service)["DATABASE_URL"]
+    return World.found_in(folder).environment_of(service)["DATABASE_OWNER_URL"]
 
 
 def _empty(connection: psycopg.Connection) -> None:
