@@ -24,7 +24,8 @@ from deploy.demo.run import add_staff
 from deploy.local import world
 from deploy.local.runfile import read
 from deploy.sample import STAFF as SUSANNE
-from tests.access.model import ACCOUNT, CLOSED, ENDED, MAIN, PRODUCT, STAFF, Answer, Grant, Model
+from tests.access.game import Game, held
+from tests.access.model import ACCOUNT, MAIN, PRODUCT, STAFF, Grant
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
@@ -35,7 +36,6 @@ RUNS = 12
 STEPS = int(os.environ.get("MODEL_STEPS") or 1200)
 FLOATING = ("dora", "emil", "frida", "gorm")
 CRASHES = ("profiles", "profiles-2", "products", "company", "audit", "broker")
-PATIENCE_SECONDS = 20.0
 
 ANY = st.integers(0, 9999)
 OFTEN = {
@@ -75,8 +75,8 @@ class System(RuleBasedStateMachine):
 
     @initialize()
     def two_companies(self) -> None:
-        self.model, self.people, self.profiles = Model(), {STAFF: self.staff}, dict[str, str]()
-        self.mark, self.invitations = secrets.token_hex(4), dict[str, set[str]]()
+        self.game = Game(self.runner, self.staff, secrets.token_hex(4), self.done)
+        self.model, self.profiles = self.game.model, self.game.profiles
         self.companies = [self._register(number, admin) for number, admin in enumerate(("anna", "hans"), start=1)]
         self.agreement: str | None = None
 
@@ -90,75 +90,81 @@ class System(RuleBasedStateMachine):
 
     def order(self, by: int, at: int, _: int) -> None:
         actor, account = self._actor(by), _pick(self.model.agreement_of, at)
-        answer = self._ask(actor, f"/accounts/{account}/products", {"kind": "bizz"})
-        if self._agree("order", answer, self.model.ordering(actor, account)):
+        answer = self.game.ask(actor, f"/accounts/{account}/products", {"kind": "bizz"})
+        if self.game.agree("order", answer, self.model.ordering(actor, account)):
             self.model.account_of[answer.json()["product_id"]] = account
 
     def end_account(self, by: int, which: int, _: int) -> None:
         actor, account = self._actor(by), _pick(self.model.agreement_of, which)
-        answer = self._ask(actor, f"/accounts/{account}/end", {"confirm": True})
-        if self._agree("end account", answer, self.model.ending(actor, account)):
-            self._somebody_loses(lambda: self.model.end_account(account))
+        answer = self.game.ask(actor, f"/accounts/{account}/end", {"confirm": True})
+        if self.game.agree("end account", answer, self.model.ending(actor, account)):
+            self.game.somebody_loses(lambda: self.model.end_account(account))
 
     def end_agreement(self, by: int, *_: int) -> None:
         if self.agreement is None:
             return
         actor, agreement = (STAFF, *self.model.grants)[by % 3 % (1 + len(self.model.grants))], self.agreement
-        answer = self._ask(actor, f"/agreements/{agreement}/end", {"confirm": True})
-        if self._agree("end agreement", answer, self.model.may(actor, "end agreement", "agreement", agreement)):
+        answer = self.game.ask(actor, f"/agreements/{agreement}/end", {"confirm": True})
+        if self.game.agree("end agreement", answer, self.model.may(actor, "end agreement", "agreement", agreement)):
             self.agreement = None
-            self._somebody_loses(lambda: self.model.end_agreement(agreement))
+            self.game.somebody_loses(lambda: self.model.end_agreement(agreement))
 
     def change(self, by: int, of: int, which: int) -> None:
         actor, person = self._actor(by), self._person(of)
-        held = sorted(self.model.grants.get(person, ())) or [self._grant(PRODUCT, which)]
-        give, take = self._grant((PRODUCT, ACCOUNT)[which % 2], which // 2), held[which % len(held)]
+        holds = sorted(self.model.grants.get(person, ())) or [self._grant(PRODUCT, which)]
+        give, take = self._grant((PRODUCT, ACCOUNT)[which % 2], which // 2), holds[which % len(holds)]
         body = {name: [{"kind": grant[0], "id": grant[1]}] for name, grant in (("grant", give), ("revoke", take))}
-        answer = self._ask(actor, f"/profiles/{self._profile(person)}/changes", body)
-        if self._agree("change", answer, self.model.changing(actor, person, give, take)):
+        answer = self.game.ask(actor, f"/profiles/{self.game.profile(person)}/changes", body)
+        if self.game.agree("change", answer, self.model.changing(actor, person, give, take)):
             self.model.grants[person] -= {take}
             self.model.grants[person] |= {give}
 
     def grant(self, by: int, to: int, what: int) -> None:
         kind = (PRODUCT, PRODUCT, ACCOUNT, MAIN)[what % 4]
         actor, person, grant = self._actor(by), self._person(to), self._grant(kind, what // 4)
-        body = {"email": self._address(person), "name": person.title(), "grants": [{"kind": grant[0], "id": grant[1]}]}
-        answer = self._ask(actor, "/profiles", body)
-        if self._agree("grant", answer, self.model.granting(actor, person, grant)):
+        body = {
+            "email": self.game.address(person),
+            "name": person.title(),
+            "grants": [{"kind": grant[0], "id": grant[1]}],
+        }
+        answer = self.game.ask(actor, "/profiles", body)
+        if self.game.agree("grant", answer, self.model.granting(actor, person, grant)):
             self.model.grants.setdefault(person, set()).add(grant)
             self.profiles[person] = answer.json()["profile_id"]
 
     def revoke(self, by: int, of: int, which: int) -> None:
         actor, person = self._actor(by), self._person(of)
-        held = sorted(self.model.grants.get(person, ()))
-        grant = held[which % len(held)] if held and which % 4 else self._grant(PRODUCT, which)
-        answer = self._ask(actor, f"/profiles/{self._profile(person)}/revoke", {"kind": grant[0], "id": grant[1]})
-        if self._agree("revoke", answer, self.model.revoking(actor, person, grant)):
+        holds = sorted(self.model.grants.get(person, ()))
+        grant = holds[which % len(holds)] if holds and which % 4 else self._grant(PRODUCT, which)
+        answer = self.game.ask(
+            actor, f"/profiles/{self.game.profile(person)}/revoke", {"kind": grant[0], "id": grant[1]}
+        )
+        if self.game.agree("revoke", answer, self.model.revoking(actor, person, grant)):
             self.model.grants[person].discard(grant)
 
     def cancel(self, by: int, of: int, _: int) -> None:
         actor, person = self._actor(by), self._person(of)
-        answer = self._ask(actor, f"/profiles/{self._profile(person)}/cancel", {"confirm": True})
+        answer = self.game.ask(actor, f"/profiles/{self.game.profile(person)}/cancel", {"confirm": True})
         if person not in self.model.grants:
-            self._agree("cancel", answer, (404, "not-found"))
-        elif self._agree("cancel", answer, self.model.cancelling(actor, person)):
+            self.game.agree("cancel", answer, (404, "not-found"))
+        elif self.game.agree("cancel", answer, self.model.cancelling(actor, person)):
             del self.model.grants[person], self.profiles[person]
-            self._is_logged_out(person)
+            self.game.is_logged_out(person)
 
     def close(self, by: int, which: int, _: int) -> None:
         if not self.model.account_of:
             return
         actor, product = self._actor(by), _pick(self.model.account_of, which)
-        answer = self._ask(actor, f"/products/{product}/close", {"confirm": True})
-        if self._agree("close", answer, self.model.may(actor, "close", "product", product)):
-            self._somebody_loses(lambda: self.model.close(product))
+        answer = self.game.ask(actor, f"/products/{product}/close", {"confirm": True})
+        if self.game.agree("close", answer, self.model.may(actor, "close", "product", product)):
+            self.game.somebody_loses(lambda: self.model.close(product))
 
     def open_agreement(self, *_: int) -> None:
         if self.agreement is not None or len(self.model.agreement_of) > 7:
             return
-        named = {"main_administrator": {"email": self._address("mette"), "name": "Mette"}}
+        named = {"main_administrator": {"email": self.game.address("mette"), "name": "Mette"}}
         company = self.companies[0]
-        answer = self._ask(STAFF, f"/companies/{company}/framework-agreement", named)
+        answer = self.game.ask(STAFF, f"/companies/{company}/framework-agreement", named)
         assert answer.status_code == 201, answer.text
         self.agreement = answer.json()["agreement_id"]
         framework = answer.json()["framework_account_id"]
@@ -172,15 +178,15 @@ class System(RuleBasedStateMachine):
         if self.agreement is None or len(self.model.agreement_of) > 7:
             return
         actor = self._actor(by)
-        answer = self._ask(actor, f"/agreements/{self.agreement}/accounts", {"name": "Harbour"})
+        answer = self.game.ask(actor, f"/agreements/{self.agreement}/accounts", {"name": "Harbour"})
         expected = self.model.may(actor, "create sub-account", "agreement", self.agreement)
-        if self._agree("create sub-account", answer, expected):
+        if self.game.agree("create sub-account", answer, expected):
             self.model.agreement_of[answer.json()["account_id"]] = self.agreement
             self.model.company_of[answer.json()["account_id"]] = self.companies[0]
 
     def look(self, of: int, *_: int) -> None:
         self.done["look"] += 1
-        self._sees_what_it_must(self._person(of))
+        self.game.sees_what_it_must(self._person(of))
 
     def crash(self, which: int, *_: int) -> None:
         part = _pick(CRASHES, which)
@@ -190,21 +196,21 @@ class System(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for person in sorted(self.model.grants):
-            self._sees_what_it_must(person)
+            self.game.sees_what_it_must(person)
 
-    # -----------------------------------------------------------------------------------------------------------------
+    # Who and what -----------------------------------------------------------------------------------------------------
 
     def _register(self, number: int, admin: str) -> str:
         company = {
-            "cvr": f"{number}{int(self.mark, 16) % 10_000_000:07d}",
+            "cvr": f"{number}{int(self.game.mark, 16) % 10_000_000:07d}",
             "legal_name": f"Company {number}",
             "payment": "invoice",
             "contact_person": "Inge Ibsen",
             "contact_email": "office@nordlys.example.com",
             "account_name": "Main account",
-            "administrator": {"email": self._address(admin), "name": admin.title()},
+            "administrator": {"email": self.game.address(admin), "name": admin.title()},
         }
-        answer = self._ask(STAFF, "/companies", company)
+        answer = self.game.ask(STAFF, "/companies", company)
         assert answer.status_code == 201, answer.text
         made = answer.json()
         self.model.agreement_of[made["account_id"]] = None
@@ -215,81 +221,11 @@ class System(RuleBasedStateMachine):
     def _is_named(self, person: str, grant: Grant) -> None:
         """Customer service named somebody: profiles gives them the grant as soon as it hears of it."""
         self.model.grants.setdefault(person, set()).add(grant)
-        self._logged_in(person)
-        self.profiles[person] = self._eventually(person, "/profiles/me", lambda me: _held(me) >= {grant})["profile_id"]
-        self._sees_what_it_must(person)  # every service has heard of it: nobody was answered that it was done
-
-    def _ask(self, actor: str, path: str, body: dict[str, Any]) -> httpx.Response:
-        """A command of somebody who knows of everything that was answered to anybody before."""
-        person = self._logged_in(actor)
-        answer = self.runner.run(person.send("POST", path, body))
-        for other in self.people.values():
-            other.has_seen(person)
-        return answer
-
-    def _agree(self, what: str, answer: httpx.Response, refused: Answer | None) -> bool:
-        """Whether it was done; the system and the model must say the same."""
-        code = answer.json().get("code", "done")
-        self.done[f"{what}: {code}"] += 1
-        told = (answer.status_code, code) if answer.status_code >= 400 else None
-        if told == ENDED and refused == CLOSED:
-            told = CLOSED  # the product's account has ended, and that its products are closed is not heard of yet
-        assert told == refused, f"{what}: {answer.status_code} {answer.text}, the model says {refused or 'done'}"
-        return refused is None
-
-    def _sees_what_it_must(self, person: str) -> None:
-        if person not in self.model.grants:
-            return
-        self._logged_in(person)
-        model = self.model
-        self._eventually(person, "/profiles/me", lambda me: _held(me) == model.grants[person])
-        self._eventually(person, "/products", lambda page: _ids(page, "product_id") == model.products(person))
-        self._eventually(person, "/accounts", lambda page: _ids(page, "account_id") == model.accounts(person))
-
-    def _somebody_loses(self, what_ends: Callable[[], None]) -> None:
-        """Something ended; what follows is awaited: whoever lost a grant by it has lost it in profiles, too."""
-        before = {person: set(held) for person, held in self.model.grants.items()}
-        what_ends()
-        for person in sorted(before):
-            if before[person] != self.model.grants[person]:
-                self._sees_what_it_must(person)
-
-    def _is_logged_out(self, person: str) -> None:
-        if person in self.people:
-            self._eventually(person, "/profiles/me", lambda told: told.get("code") == "unauthenticated")
-            del self.people[person]
-
-    def _eventually(self, person: str, path: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        async def ask() -> dict[str, Any]:
-            until = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-            while True:
-                told: dict[str, Any] = (await self.people[person].send("GET", path)).json()
-                if holds(told):
-                    return told
-                assert asyncio.get_running_loop().time() < until, f"{person} at {path}: {told}"
-                await asyncio.sleep(0.03)
-
-        return self.runner.run(ask())
-
-    def _logged_in(self, actor: str) -> Person:
-        if actor not in self.people:
-            self._log_in(actor)
-        return self.people[actor]
-
-    def _log_in(self, actor: str) -> None:
-        person = Person(self.staff._http, self._address(actor))
-        known = self.invitations.setdefault(actor, set())
-
-        async def log_in() -> None:
-            async with asyncio.timeout(PATIENCE_SECONDS):  # auth hears of a new profile a moment later, and invites
-                while not (new := {m["id"] for m in await person.mails() if "invit" in m["subject"].lower()} - known):
-                    await asyncio.sleep(0.05)
-            known.update(new)
-            await person.log_in()
-
-        self.runner.run(log_in())
-        person.has_seen(self.staff)
-        self.people[actor] = person
+        self.game.logged_in(person)
+        self.profiles[person] = self.game.eventually(person, "/profiles/me", lambda me: held(me) >= {grant})[
+            "profile_id"
+        ]
+        self.game.sees_what_it_must(person)  # every service has heard of it: nobody was answered that it was done
 
     def _actor(self, number: int) -> str:
         return _pick([STAFF, *sorted(self.model.grants)], number)
@@ -303,12 +239,6 @@ class System(RuleBasedStateMachine):
         if kind == PRODUCT and self.model.account_of:
             return PRODUCT, _pick(self.model.account_of, number)
         return ACCOUNT, _pick(self.model.agreement_of, number)
-
-    def _profile(self, person: str) -> str:
-        return self.profiles.get(person, f"profile-{0:032x}")
-
-    def _address(self, person: str) -> str:
-        return f"{person}.{self.mark}@model.example.com"
 
 
 def test_the_running_system_answers_as_the_model_does(folder: Path, tell: Callable[[str], None]) -> None:
@@ -340,11 +270,3 @@ def test_the_running_system_answers_as_the_model_does(folder: Path, tell: Callab
 def _pick(among: Any, number: int) -> str:
     found = list(among)
     return str(found[number % len(found)])
-
-
-def _held(me: dict[str, Any]) -> set[Grant]:
-    return {(grant["kind"], grant["id"]) for grant in me.get("grants", ())}
-
-
-def _ids(page: dict[str, Any], name: str) -> set[str]:
-    return {item[name] for item in page.get("items", ())}
