@@ -1,137 +1,36 @@
 """What is mailed, to whom, and what becomes of it when the mail server is slow, dead, or asked twice."""
 
 import asyncio
-import os
 import re
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import get_args
 
 import pytest
 from psycopg import AsyncConnection
 
-from deploy.local.mailcatcher import Mail, messages
-from deploy.local.part import Running
-from deploy.local.ports import LOOPBACK, free_port
-from deploy.local.process import Process
+from deploy.local.mailcatcher import messages
+from deploy.local.ports import LOOPBACK
 from services.auth.adapters import letters
 from services.auth.adapters.mail_queue import SecurityNotice
-from services.company.events import AccountEnded, AccountOpened, CompanyRegistered
-from services.products.events import ETicketOrdered
 from services.profiles.events import (
-    AccountAdministratorGranted,
     EmailChanged,
-    MainAdministratorGranted,
-    ProductAccessGranted,
     ProfileCreated,
 )
-from shared.actor import Actor
-from shared.events import Event
 from tests.auth.conftest import (
     ANNA,
     ANNAS_ID,
     DORA,
     DORAS_ID,
     NOBODY,
-    SUSANNE,
     TurningClock,
     World,
-    cancelled,
-    created,
-    moved_in,
     name,
     replica,
 )
+from tests.auth.mails.conftest import delivered, flat
 from tests.auth.test_email_change import logged_in
 from tests.feed import running
-
-COMPANY, ACCOUNT, AGREEMENT, ETICKET = name("company", 1), name("account", 1), name("agreement", 1), name("product", 1)
-BY_ANNA = Actor("profile", ANNAS_ID)
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def catcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
-    """A real mail server's port, and the folder that it keeps what it got in."""
-    folder, port = tmp_path_factory.mktemp("mail") / "caught", free_port()
-    arguments = ["--host", LOOPBACK, "--port", str(port), "--folder", str(folder)]
-    argv = [sys.executable, "-m", "deploy.local.mailcatcher", *arguments]
-    process = Process(name="mail", argv=argv, port=port, env=lambda: os.environ, folder=ROOT)
-    server = Running(process, folder.with_suffix(".log"))
-    server.start()
-    yield port, folder
-    server.stop()
-
-
-@pytest.fixture
-def inbox(catcher: tuple[int, Path]) -> Path:
-    """The mail server's folder, empty."""
-    for mail in catcher[1].glob("*.json"):
-        mail.unlink()
-    return catcher[1]
-
-
-@pytest.fixture
-async def world(database: str, clock: TurningClock, catcher: tuple[int, Path], inbox: Path) -> AsyncIterator[World]:
-    """As everywhere, with a mail server."""
-    one = moved_in(replica(database, clock, f"smtp://{LOOPBACK}:{catcher[0]}"))
-    async with running(one.auth.backbone):
-        yield one
-
-
-def names() -> list[Event]:
-    company = CompanyRegistered(
-        company_id=COMPANY,
-        cvr="12345678",
-        legal_name="Nordlys Transport ApS",
-        payment="invoice",
-        contact_person="Anna Aas",
-        contact_email=ANNA,
-        phone=None,
-        postal_address=None,
-        invoice_email=None,
-    )
-    account = AccountOpened(
-        company_id=COMPANY,
-        account_id=ACCOUNT,
-        customer_number="100001",
-        name="Nordlys Road",
-        payment="invoice",
-        agreement_id=None,
-    )
-    return [company, account]
-
-
-def eticket(world: World) -> Event:
-    return ETicketOrdered(
-        product_id=ETICKET,
-        account_id=ACCOUNT,
-        company_id=COMPANY,
-        country="DK",
-        plate="AB12345",
-        vin="1M8GDM9AXKP042788",
-        vehicle_type="van",
-        trips=2,
-        usable_at_storebaelt_from=world.clock(),
-        usable_elsewhere_from=world.clock(),
-        reference="Van 7",
-    )
-
-
-def product_access(profile_id: str) -> Event:
-    return ProductAccessGranted(profile_id=profile_id, product_id=ETICKET, account_id=ACCOUNT, company_id=COMPANY)
-
-
-def flat(mail: Mail) -> str:
-    return " ".join(mail.text.split())
-
-
-async def delivered(world: World, inbox: Path) -> list[Mail]:
-    """Everything mailed so far, oldest first, once all that is due was tried."""
-    await world.auth.mailer.deliver_due()
-    return list(reversed(messages(inbox)))
 
 
 async def test_c17_the_code_is_mailed_and_its_sealed_form_wiped_at_once(world: World, inbox: Path) -> None:
@@ -229,79 +128,6 @@ async def test_a_mail_that_another_mailer_is_just_claiming_is_left_to_it(
         assert doras.code in mail.text
         await another.rollback()
     assert [annas.code in mail.text for mail in await delivered(world, inbox)] == [False, True]
-
-
-async def test_l4_the_invitation_names_who_invited_and_to_what_and_later_grants_are_notices(
-    world: World, inbox: Path
-) -> None:
-    susanne = (await world.row("SELECT staff_id FROM staff"))["staff_id"]
-    account = AccountAdministratorGranted(profile_id=DORAS_ID, account_id=ACCOUNT, company_id=COMPANY)
-    main = MainAdministratorGranted(profile_id=DORAS_ID, agreement_id=AGREEMENT, company_id=COMPANY)
-    await world.feed.given(*names(), eticket(world))
-    await world.feed.given(product_access(DORAS_ID), by=BY_ANNA)
-    await world.feed.given(account, main, by=Actor("staff", susanne))
-    mails = await delivered(world, inbox)
-    assert {mail.to for mail in mails} == {(DORA,)}
-    [invitation] = [mail for mail in mails if mail.subject == "You have been invited to the self-service"]
-    assert (
-        'Anna Aas (anna@nordlys.example.com) has given you access to an eTicket "Van 7" of Nordlys Transport ApS.'
-        in (flat(invitation))
-    )
-    assert f"this e-mail address, {DORA}" in flat(invitation)
-    notices = sorted(flat(mail) for mail in mails if mail is not invitation)
-    by_susanne = "Hello Dora Dahl, Susanne Skov, customer service, has given you the "
-    assert notices[0].startswith(f'{by_susanne}administration of the account "Nordlys Road" of Nordlys Transport ApS.')
-    assert notices[1].startswith(
-        f"{by_susanne}main administration of the framework agreement of Nordlys Transport ApS."
-    )
-
-
-async def test_a_grant_that_is_delivered_again_is_mailed_once(world: World, inbox: Path) -> None:
-    await world.feed.given(*names(), eticket(world))
-    letter = world.feed.letter(product_access(DORAS_ID), by=BY_ANNA)
-    assert world.auth.backbone.inbox is not None
-    for _ in range(3):
-        await world.auth.backbone.inbox.take_letters([letter])
-    assert len(await delivered(world, inbox)) == 1
-
-
-async def test_l4_a_grant_on_an_account_that_ended_before_the_mail_went_out_is_still_called_by_its_name(
-    world: World, inbox: Path
-) -> None:
-    await world.feed.given(*names(), AccountEnded(company_id=COMPANY, account_id=ACCOUNT))
-    granted = AccountAdministratorGranted(profile_id=ANNAS_ID, account_id=ACCOUNT, company_id=COMPANY)
-    await world.feed.given(granted, by=BY_ANNA)
-    [mail] = await delivered(world, inbox)
-    assert "Nordlys Road" in flat(mail)
-
-
-async def test_an_invitation_waits_a_minute_for_names_that_come_on_another_topic(world: World, inbox: Path) -> None:
-    await world.feed.given(product_access(DORAS_ID), by=BY_ANNA)
-    assert await delivered(world, inbox) == []
-    await world.feed.given(*names(), eticket(world))
-    world.clock.turn(seconds=1)
-    [mail] = await delivered(world, inbox)
-    assert '"Van 7" of Nordlys Transport ApS' in flat(mail)
-
-
-async def test_an_invitation_whose_names_never_come_goes_out_without_them(world: World, inbox: Path) -> None:
-    await world.feed.given(product_access(DORAS_ID), by=BY_ANNA)
-    world.clock.turn(minutes=1)
-    [mail] = await delivered(world, inbox)
-    assert "Anna Aas (anna@nordlys.example.com) has given you access to a product." in flat(mail)
-
-
-async def test_nobody_is_mailed_about_the_past_or_after_their_login_is_cancelled(world: World, inbox: Path) -> None:
-    await world.feed.given(
-        *names(), eticket(world), created(ANNA).model_copy(update={"profile_id": name("profile", 9)})
-    )
-    await world.feed.given(product_access(DORAS_ID), cancelled(DORA), by=BY_ANNA)
-    world.clock.turn(days=8)
-    await world.feed.given(product_access(name("profile", 9)), by=BY_ANNA)
-    await world.auth.mailer.wipe_expired()
-    assert await delivered(world, inbox) == []
-    await world.post("/login/codes", email=SUSANNE)
-    assert [mail.to for mail in await delivered(world, inbox)] == [(SUSANNE,)]
 
 
 async def test_a15_the_code_goes_to_the_new_address_and_once_it_is_changed_the_old_one_is_told(

@@ -1,0 +1,1 @@
+"""What auth mails, caught by a real mail server."""
