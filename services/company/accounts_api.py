@@ -20,7 +20,7 @@ from services.profiles.policy import (
     asks,
 )
 from shared.http.door import Caller, Command, Door
-from shared.http.fields import Form, Line, identifier_in_path
+from shared.http.fields import Confirmation, Form, Line, identifier_in_path
 from shared.http.openapi import COMMAND, QUERY, Answer
 
 AccountId = Annotated[str, identifier_in_path("account")]
@@ -40,12 +40,6 @@ class NameForm(Form):
     """The name of an account."""
 
     name: Line = Field(examples=["Nordlys Odense"])
-
-
-class Confirmation(Form):
-    """What cannot be undone must be confirmed."""
-
-    confirm: bool = Field(examples=[True])
 
 
 class AgreementChanged(Answer):

@@ -26,7 +26,7 @@ from services.profiles.policy import (
 )
 from shared.cause import Cause, Written
 from shared.http.door import Caller, Command, Door
-from shared.http.fields import Form, Line, identifier_in_path
+from shared.http.fields import Confirmation, Form, Line, identifier_in_path
 from shared.http.openapi import COMMAND, QUERY, Answer
 
 ProductId = Annotated[str, identifier_in_path("product")]
@@ -115,12 +115,6 @@ class VehicleForm(Form):
     model: Line | None = Field(default=None, examples=["FH16"])
     vehicle_type: Line | None = Field(default=None, examples=["lorry"])
     plate: Line | None = Field(default=None, examples=["CD 67 890"], description="Only for a bizz: the car it sits in.")
-
-
-class Confirmation(Form):
-    """What cannot be undone must be confirmed."""
-
-    confirm: bool = Field(examples=[True])
 
 
 class DeviceForm(Form):

@@ -29,7 +29,7 @@ from services.profiles.policy import (
 from services.profiles.use_cases import UseCases
 from services.profiles.views.people import PAGE
 from shared.http.door import Caller, Command, Door
-from shared.http.fields import Form, Identifier, Line, identifier_in_path
+from shared.http.fields import Confirmation, Form, Identifier, Line, identifier_in_path
 from shared.http.openapi import COMMAND, QUERY, Answer
 
 ProfileId = Annotated[str, identifier_in_path("profile")]
@@ -55,12 +55,6 @@ class Changes(Form):
 
     grant: list[GrantForm] = Field(default_factory=list, max_length=50)
     revoke: list[GrantForm] = Field(default_factory=list, max_length=50)
-
-
-class Confirmation(Form):
-    """What cannot be undone must be confirmed."""
-
-    confirm: bool = Field(examples=[True])
 
 
 class ContactDetails(Form):

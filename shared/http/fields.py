@@ -4,7 +4,7 @@ import unicodedata
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 
 def _printable(text: str) -> str:
@@ -26,6 +26,12 @@ class Form(BaseModel):
     """A request body: unknown fields are refused, nothing is converted (a number is not a string)."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Confirmation(Form):
+    """What cannot be undone must be confirmed."""
+
+    confirm: bool = Field(examples=[True])
 
 
 def identifier_in_path(kind: str) -> Any:
