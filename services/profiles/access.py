@@ -9,11 +9,11 @@ A13  A thing out of reach answers like one that does not exist; an action out of
 A14  The grant that a command acts under is checked again in the commit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
-from services.profiles.policy import ACCOUNT, ANYBODY, MAIN, ONESELF, PRODUCT, STAFF, WHO, Operation, Where
+from services.profiles.policy import ACCOUNT, ANYBODY, MAIN, ONESELF, PRODUCT, REVOKING, STAFF, WHO, Operation, Where
 from services.profiles.reach import must_hold
 from shared.actor import Actor
 from shared.cause import Cause
@@ -99,6 +99,19 @@ class Access:
         staff = await self.is_staff(actor)
         held = await self._held(actor, operation, target, in_sight_of) if actor.kind == PROFILE_ACTOR else ()
         return _judged(actor, operation, held, staff=staff)
+
+    async def revocable(
+        self, actor: Actor, grants: Iterable[tuple[str, str]], *, in_sight_of: Actor | None = None
+    ) -> list[Permit] | None:
+        """The permits under which `actor` could revoke each of these grants, in their order; None unless all of them.
+
+        Who could revoke all that somebody holds may cancel their profile, and set their login back (A11).
+        """
+        decisions = [
+            await self.decide(actor, REVOKING[kind], target, in_sight_of=in_sight_of) for kind, target in sorted(grants)
+        ]
+        permits = [decision.permit for decision in decisions if decision.permit is not None]
+        return permits if len(permits) == len(decisions) else None
 
     async def is_staff(self, actor: Actor) -> bool:
         """Whether the actor is one of customer service."""

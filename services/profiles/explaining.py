@@ -33,7 +33,6 @@ from services.profiles.policy import (
     Operation,
     at,
 )
-from services.profiles.use_cases import revocable
 from services.profiles.views import people, places, reached, who_can
 from services.profiles.views.grant_origins import origin_of
 from services.profiles.views.places import Place
@@ -206,8 +205,7 @@ class Explaining:
         if seer is not None:
             other = next(iter(await people.visible_to(self._database, seer, staff=False, one=question.resource)), None)
         held = [(grant["kind"], grant["id"]) for grant in other["grants"]] if other else []
-        decisions = await revocable(self._access, question.person, held, seer)
-        return all(decision.permit for decision in decisions)
+        return await self._access.revocable(question.person, held, in_sight_of=seer) is not None
 
     async def _origin_of(self, decision: Decision, person: Actor) -> Row | None:
         if decision.permit is None or decision.permit.target is None:

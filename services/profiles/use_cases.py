@@ -3,12 +3,12 @@
 A4, A5, A10, A11: who may create, grant, revoke and cancel is asked of the one policy (`policy.py`), within reach only.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import partial
 
 from services.profiles import access
-from services.profiles.access import Access, Decision, Permit
+from services.profiles.access import Access, Permit
 from services.profiles.consequences import DryRun, foresee
 from services.profiles.domain import profile as rules
 from services.profiles.domain.grants import (
@@ -260,19 +260,11 @@ class UseCases:
 
     async def _taking_all(self, held: frozenset[Grant], actor: Actor) -> list[_Step]:
         """Every one of these grants must be one that the actor could revoke (A11). Raises CannotCancel."""
-        grants = sorted(held, key=astuple)
-        decisions = await revocable(self._access, actor, map(astuple, grants))
-        permits = [decision.permit for decision in decisions if decision.permit is not None]
-        if len(permits) < len(grants):
+        permits = await self._access.revocable(actor, map(astuple, held))
+        if permits is None:
             raise CannotCancel
+        grants = sorted(held, key=astuple)
         return [_Step(grant, permit, taking(grant)) for grant, permit in zip(grants, permits, strict=True)]
-
-
-async def revocable(
-    may: Access, actor: Actor, grants: Iterable[tuple[str, str]], in_sight_of: Actor | None = None
-) -> list[Decision]:
-    """Whether the actor could revoke each of these grants; who could all of a profile may cancel it (A11)."""
-    return [await may.decide(actor, REVOKING[kind], target, in_sight_of=in_sight_of) for kind, target in sorted(grants)]
 
 
 _NOT_THEIRS: Mapping[type[Refusal], NotTheirs] = {

@@ -44,5 +44,4 @@ async def test_z01_what_the_table_allows_nobody_is_refused_to_whoever_could_do_i
             answer = await ask(replicas[service], token, request.operation.method, path, body)
         assert (answer.status_code, answer.json()["code"]) == (403, "not-permitted"), f"{request}: {answer.text}"
         asked.add(row.name)
-    decided = {request.ask.row.name for request in requests() if service_of(request)}
-    assert asked == {row.name for row in POLICY if can_be_refused(row) and row.name in decided}
+    assert asked == {row.name for row in POLICY if can_be_refused(row)}

@@ -4,7 +4,6 @@ C-27  Who could end a login may also set it back: everything it reaches lies in 
       where a company has only one, customer service is the other. Neither learns anything to log in with.
 """
 
-from collections.abc import Mapping
 from functools import partial
 
 from services.auth.adapters import mail_queue
@@ -15,24 +14,13 @@ from services.auth.domain.login import SecondPersonNeeded, login_id_of
 from services.auth.use_cases.categories import LOGINS, SESSIONS
 from services.auth.views import open_sessions, people
 from services.profiles import policy
-from services.profiles.access import Access, NotPermitted
-from services.profiles.policy import ACCOUNT, MAIN, PRODUCT, Operation
+from services.profiles.access import Access
 from shared.actor import Actor
 from shared.cause import Cause, Written
 from shared.clock import Clock
 from shared.database import Database
-from shared.errors import Forbidden, NotFound
+from shared.errors import Forbidden
 from shared.eventstore.streams import Change, Streams
-
-_REVOKING: Mapping[str, Operation] = {
-    MAIN: policy.REVOKE_MAIN_ADMINISTRATOR,
-    ACCOUNT: policy.REVOKE_ACCOUNT_ADMINISTRATOR,
-    PRODUCT: policy.REVOKE_PRODUCT_ACCESS,
-}
-
-
-_SEES_NOBODY = "A6"
-"""By this rule is refused who reaches only a product: of people, they see nobody (A13)."""
 
 
 class CannotReinvite(Forbidden):
@@ -91,27 +79,21 @@ class Reinvitations:
         )
 
     async def _covering_all(self, profile_id: str, cause: Cause) -> Cause:
-        """Every grant of the person must be one that the actor could revoke, then and at the commit (A11, A14)."""
+        """Every grant of the person must be one that the actor could revoke, then and at the commit (A11, A14).
+
+        Raises SecondPersonNeeded, NotFound, NotPermitted, CannotReinvite.
+        """
         if cause.actor == Actor("profile", profile_id):
             raise SecondPersonNeeded
         person = await people.by_id(self._database, profile_id)
+        known = person is not None and not person["cancelled"]
+        permit = await self._access.require(cause.actor, policy.REINVITE, profile_id, exists=known)
         held = await self._database.rows(
-            "SELECT kind, target_id FROM reach_grants WHERE profile_id = %s ORDER BY kind, target_id", (profile_id,)
+            "SELECT kind, target_id FROM reach_grants WHERE profile_id = %s", (profile_id,)
         )
-        is_staff = await self._access.is_staff(cause.actor)
-        if person is None or person["cancelled"] or not (held or is_staff):
-            raise NotFound
-        covered, visible = 0, False
-        for grant in held:
-            try:
-                permit = await self._access.require(cause.actor, _REVOKING[grant["kind"]], grant["target_id"])
-            except NotFound:
-                continue
-            except NotPermitted as refused:
-                visible |= refused.rule != _SEES_NOBODY
-                continue
-            covered, cause = covered + 1, permit.covers(cause)
-        if covered < len(held):
-            raise CannotReinvite if covered or visible else NotFound
-        await self._access.require(cause.actor, policy.REINVITE, profile_id)
-        return cause if held else cause.under(policy.STAFF)
+        permits = await self._access.revocable(cause.actor, [(grant["kind"], grant["target_id"]) for grant in held])
+        if permits is None:
+            raise CannotReinvite
+        for each in permits or [permit]:
+            cause = each.covers(cause)
+        return cause
