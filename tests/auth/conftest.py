@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -218,3 +219,13 @@ async def patient(database: str, world: World) -> AsyncIterator[World]:
     one = moved_in(replica(database, world.clock, limits=replace(Limits(), codes_an_hour=10**6, codes_a_day=10**6)))
     async with running(one.auth.backbone):
         yield one
+
+
+@pytest.fixture
+def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A zone that has an hour twice, one night each autumn."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()

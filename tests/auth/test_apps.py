@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -194,15 +192,6 @@ async def test_c08_the_app_is_counted_by_itself_so_it_is_a_second_way_in_when_ma
     assert (await person.app_login()).status_code == 201
     login = await world.ask(ANNA, by="authenticator-app")
     assert (await world.give(login.challenge, login.code)).status_code == 401
-
-
-@pytest.fixture
-def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def test_c24_no_code_is_wrong_in_the_hour_that_comes_twice(in_berlin: None) -> None:

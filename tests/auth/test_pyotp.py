@@ -1,8 +1,6 @@
 """C-22: what pyotp does, of which this service relies on; its interface and its answers changed between versions."""
 
 import base64
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from zoneinfo import ZoneInfo
@@ -61,15 +59,6 @@ def test_c22_it_takes_digits_of_other_scripts_forgets_what_it_accepted_and_opens
     assert app.verify("287082", for_time=59), "a second time"
     open_now = [step for step in range(10) if app.verify(app.generate_otp(step), for_time=5 * 30, valid_window=1)]
     assert open_now == [4, 5, 6]
-
-
-@pytest.fixture
-def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def test_c24_no_moment_of_the_night_that_has_an_hour_twice_gives_a_wrong_code(in_berlin: None) -> None:

@@ -3,15 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 
 from services.company.events import AccountEnded
 from services.products.events import BizzOrdered, NumberPlatePaymentOrdered, ProductClosed
 from shared.dead_letters import Letter
-from shared.errors import Unavailable
+from tests.crashes import games, lose_every_connection
 from tests.feed import log_of, running
 from tests.products.conftest import (
     AGREEMENT,
@@ -42,12 +41,7 @@ COMMANDS = st.lists(
 )
 
 
-@settings(
-    max_examples=8,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],  # shrinking a race takes for ever; the notes tell what was done
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@games(8)
 @given(commands=COMMANDS)
 def test_c7_no_product_is_open_on_an_ended_account_and_each_was_closed_once_on_two_replicas_with_crashes(
     new_database: Callable[[], str], commands: Sequence[Command]
@@ -93,7 +87,7 @@ async def _do(
     what, which, where = command
     world = replicas[where]
     if what == "crash":
-        return await _lose_every_connection(world)
+        return await lose_every_connection(world.backbone)
     if what == "end":
         return await _take(world, ends[which])  # said again, it does no harm
     if what == "close":
@@ -107,15 +101,6 @@ async def _do(
     note(f"{command}: {answer.status_code} {answer.json().get('code')}")
     assert answer.status_code in {200, 201, 409, 503}, answer.text
     return None
-
-
-async def _lose_every_connection(world: World) -> None:
-    """As a crash of the database's host does: every session of this database ends in the middle of whatever it does."""
-    with suppress(Unavailable):  # the session that asks may be ended by another crash
-        await world.backbone.database.rows(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
 
 
 def _everything_is_closed_once(world: World, acknowledged: set[str]) -> None:

@@ -3,16 +3,15 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import timedelta
 
 import httpx
-from hypothesis import Phase, given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 
 from services.products.events import ETicketOrdered, NumberPlatePaymentOrdered, ProductClosed
 from shared.envelope import Recorded
-from shared.errors import Unavailable
+from tests.crashes import games, lose_every_connection
 from tests.feed import hears_until, log_of
 from tests.products.conftest import (
     ANNA,
@@ -53,18 +52,14 @@ def test_p2_holds_in_the_log_for_random_commands_of_several_companies_on_two_rep
     database: str,
 ) -> None:
     replicas = replica(database), replica(database)
-    games = 0
+    played = 0
 
-    @settings(
-        max_examples=25,
-        deadline=None,
-        phases=[Phase.explicit, Phase.generate],  # shrinking a race takes for ever; the notes tell what was done
-    )
+    @games(25)
     @given(COMMANDS)
     def play(commands: Sequence[Command]) -> None:
-        nonlocal games
-        games += 1  # each has plates of its own, all are in one log
-        acknowledged = runner.run(_played(replicas, commands, game=games))
+        nonlocal played
+        played += 1  # each has plates of its own, all are in one log
+        acknowledged = runner.run(_played(replicas, commands, game=played))
         history = list(log_of(replicas[0].backbone))
         assert acknowledged <= {recorded.stream for recorded in history}
         assert _open_plates(history) == _plates_in_the_view(replicas[0])
@@ -101,7 +96,7 @@ async def _do(
 ) -> None:
     what, customer, plate, where = command
     if what == "crash":
-        return await _lose_every_connection(replicas[where])
+        return await lose_every_connection(replicas[where].backbone)
     if what == "close" and not orders[plate]:
         return None
     if what == "close":
@@ -121,15 +116,6 @@ async def _order(world: World, kind: str, customer: int, plate: str) -> httpx.Re
     form = ETICKET if kind == "eticket" and CUSTOMERS[customer][0] != HANS else PLATE_PAYMENT
     who, account = CUSTOMERS[customer]
     return await world.asks_to_order(who, {**form, "country": "DK", "plate": plate}, account)
-
-
-async def _lose_every_connection(world: World) -> None:
-    """As a crash of the database's host does: every session of this database ends in the middle of whatever it does."""
-    with suppress(Unavailable):  # the session that asks may be ended by another crash
-        await world.backbone.database.rows(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
 
 
 def _open_plates(history: Iterable[Recorded]) -> dict[str, str]:

@@ -6,9 +6,8 @@ A15: among them, people prove one another's addresses and new ones, at the same 
 import asyncio
 import itertools
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 
 from services.auth.events import AddressProven
@@ -25,6 +24,7 @@ from services.profiles.events import (
 from shared.actor import Actor
 from shared.dead_letters import Letter
 from shared.errors import Unavailable
+from tests.crashes import games, lose_every_connection
 from tests.feed import log_of, running
 from tests.profiles.conftest import (
     HAVNEFART,
@@ -63,12 +63,7 @@ COMMANDS = st.lists(
 )
 
 
-@settings(
-    max_examples=12,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],  # shrinking a race takes for ever; the notes tell what was done
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@games(12)
 @given(commands=COMMANDS)
 def test_a8_holds_in_the_log_for_random_commands_on_two_replicas_with_crashes(
     new_database: Callable[[], str], commands: Sequence[Command]
@@ -119,7 +114,7 @@ async def _do(
         person = {"email": email, "name": "Dora", "grants": [grant]}
         answer = await world.asked_by(admin)("POST", "/profiles", person)
     elif what == "crash":
-        await _lose_every_connection(world)
+        await lose_every_connection(world.backbone)
         return
     elif what == "end":
         await _take(world, ends[WHERE[product][0]])  # said again, it does no harm
@@ -151,15 +146,6 @@ async def _profile_of(world: World, email: str) -> str:
     except Unavailable:
         return await _profile_of(world, email)  # the crash was just now
     return row["profile_id"] if row else NOBODY
-
-
-async def _lose_every_connection(world: World) -> None:
-    """As a crash of the database's host does: every session of this database ends in the middle of whatever it does."""
-    with suppress(Unavailable):  # the session that asks may be ended by another crash
-        await world.backbone.database.rows(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
 
 
 def _no_address_ever_reaches_two_products(world: World) -> None:

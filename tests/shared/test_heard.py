@@ -2,13 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import psycopg
 import pytest
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 from structlog.testing import capture_logs
 
 from shared import schema
@@ -20,7 +18,7 @@ from shared.settings import KafkaSettings
 from shared.subscription import Subscription
 from shared.wall import Roles
 from tests.parts import Broker, owner_of
-from tests.shared.topics import send
+from tests.shared.topics import Reader, reading, send, until
 
 ONE, TWO = Topic("one.events", 2), Topic("two.events", 1)
 PARTITION = 3
@@ -95,15 +93,15 @@ async def test_what_was_heard_gets_older_by_itself_even_when_the_database_is_gon
 async def test_somebody_is_told_when_revocations_are_not_heard_any_more_and_when_they_are_again(
     opened: Database,
 ) -> None:
-    heard, known = Heard(opened, [TWO], 0.5), [{EVERY[2]: 0.0}, {}, {}, {EVERY[2]: 0.0}]
-
-    async def look() -> dict[TopicPartition, float]:
-        return known.pop(0) if known else {}
-
+    heard = Heard(opened, [TWO], 0.5)
     with capture_logs() as said:
+
+        async def look() -> dict[TopicPartition, float]:
+            """Nothing from the first word that all is heard until the word that it is not any more."""
+            return {} if len(said) == 1 else {EVERY[2]: 0.0}
+
         noting = asyncio.create_task(heard.keep_noting(look))
-        while known:
-            await asyncio.sleep(0.1)
+        await until(lambda: len(said) == 3)
         noting.cancel()
         await asyncio.gather(noting, return_exceptions=True)
     assert [(line["log_level"], line["event"]) for line in said] == [
@@ -114,29 +112,6 @@ async def test_somebody_is_told_when_revocations_are_not_heard_any_more_and_when
 
 
 # From a real broker ---------------------------------------------------------------------------------------------------
-
-
-class Reader:
-    """Takes in whole batches; while it is closed it is amid one."""
-
-    def __init__(self) -> None:
-        self.open, self.amid = asyncio.Event(), asyncio.Event()
-        self.open.set()
-
-    async def take(self, _records: Sequence[ConsumerRecord[Any, Any]]) -> None:
-        self.amid.set()
-        await self.open.wait()
-
-
-@asynccontextmanager
-async def reading(topic: Topic, kafka: KafkaSettings, reader: Reader) -> AsyncIterator[Subscription]:
-    subscription = Subscription([topic], topic.name, kafka, reader.take)
-    await subscription.start()
-    try:
-        yield subscription
-    finally:
-        reader.open.set()
-        await subscription.stop()
 
 
 async def all_heard(subscription: Subscription, topic: Topic) -> None:

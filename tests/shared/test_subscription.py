@@ -1,40 +1,12 @@
 """How far behind a subscription is, is said when it is known, and never guessed from before a broker's crash."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
-
-from aiokafka import ConsumerRecord
 
 from shared.broker import Topic
 from shared.settings import KafkaSettings
 from shared.subscription import Subscription
 from tests.parts import Broker
-from tests.shared.topics import send, until
-
-
-class Reader:
-    """Takes in values, once somebody has opened it."""
-
-    def __init__(self) -> None:
-        self.got: list[bytes] = []
-        self.open = asyncio.Event()
-
-    async def take(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
-        await self.open.wait()
-        self.got += [record.value for record in records]
-
-
-@asynccontextmanager
-async def reading(topic: Topic, kafka: KafkaSettings, reader: Reader) -> AsyncIterator[Subscription]:
-    subscription = Subscription([topic], topic.name, kafka, reader.take)
-    await subscription.start()
-    try:
-        yield subscription
-    finally:
-        reader.open.set()
-        await subscription.stop()
+from tests.shared.topics import Reader, reading, send, until
 
 
 async def known_to_be(subscription: Subscription, topic: Topic, behind: int | None) -> None:
@@ -52,6 +24,7 @@ async def known_to_lag(subscription: Subscription, topic: Topic) -> None:
 async def test_what_is_not_through_counts_as_behind(topic: Topic, kafka: KafkaSettings, broker: Broker) -> None:
     reader = Reader()
     async with reading(topic, kafka, reader) as subscription:
+        reader.open.clear()
         await known_to_be(subscription, topic, 0)
         await send(topic, kafka, *[(value, []) for value in (b"1", b"2", b"3")])
         await known_to_lag(subscription, topic)
@@ -64,7 +37,6 @@ async def test_nothing_is_known_of_a_broker_that_does_not_answer(
     topic: Topic, kafka: KafkaSettings, broker: Broker
 ) -> None:
     reader = Reader()
-    reader.open.set()
     async with reading(topic, kafka, reader) as subscription:
         await send(topic, kafka, (b"1", []))
         await until(lambda: reader.got == [b"1"])
@@ -78,7 +50,6 @@ async def test_after_a_broker_lost_its_data_the_lag_is_unknown_until_all_of_it_i
     topic: Topic, kafka: KafkaSettings, broker: Broker
 ) -> None:
     reader = Reader()
-    reader.open.set()
     async with reading(topic, kafka, reader) as subscription:
         await send(topic, kafka, *[(value, []) for value in (b"1", b"2", b"3")])
         await until(lambda: len(reader.got) == 3)

@@ -4,13 +4,14 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from shared.broker import Topic, ensure_topics, producer
 from shared.relay import Relay
 from shared.settings import KafkaSettings
+from shared.subscription import Subscription
 from tests.shared.shop import ANNA, PRODUCT, Shop, note
 
 T = TypeVar("T")
@@ -92,6 +93,32 @@ def in_order_at_least_once(got: dict[str, list[int]], wanted: dict[str, list[int
     return all(sorted(set(versions)) == wanted[stream] for stream, versions in got.items()) and all(
         v in versions[: versions.index(v + 1)] for versions in got.values() for v in versions if v + 1 in versions
     )
+
+
+class Reader:
+    """Takes in values in whole batches; while it is closed it is amid one."""
+
+    def __init__(self) -> None:
+        self.got: list[bytes] = []
+        self.open, self.amid = asyncio.Event(), asyncio.Event()
+        self.open.set()
+
+    async def take(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        self.amid.set()
+        await self.open.wait()
+        self.got += [record.value for record in records]
+
+
+@asynccontextmanager
+async def reading(topic: Topic, kafka: KafkaSettings, reader: Reader) -> AsyncIterator[Subscription]:
+    """A running subscription of a group of the topic's name."""
+    subscription = Subscription([topic], topic.name, kafka, reader.take)
+    await subscription.start()
+    try:
+        yield subscription
+    finally:
+        reader.open.set()
+        await subscription.stop()
 
 
 async def send(
