@@ -7,6 +7,7 @@ gateway, an entry is sealed: what was not given out does not get here from there
 
 import asyncio
 import re
+from collections.abc import Iterable
 from typing import LiteralString
 
 from shared.cause import Seen
@@ -47,6 +48,15 @@ def parse(header: str) -> dict[str, int]:
             raise SeenMalformed
         wanted[match[1]] = max(int(match[2]), wanted.get(match[1], 0))
     return wanted
+
+
+async def applied(database: Database, streams: Iterable[str]) -> Seen:
+    """As of which version each stream has taken effect here, own or another service's; those that are known here.
+
+    Raises Unavailable.
+    """
+    rows = await database.rows(_APPLIED, (list(streams),))
+    return tuple(f"{row['stream']}@{row['version']}" for row in rows if row["version"] is not None)
 
 
 class Applied:
@@ -90,6 +100,11 @@ class Applied:
         return True
 
 
+_APPLIED: LiteralString = """
+SELECT s.stream, coalesce((SELECT max(originator_version) FROM events WHERE originator_id = s.stream),
+    (SELECT version FROM inbox i WHERE i.stream = s.stream)) AS version
+FROM unnest(%s::text[]) AS s(stream) ORDER BY s.stream
+"""
 _WANTED: LiteralString = "SELECT count(*) AS found FROM unnest(%s::text[], %s::bigint[]) AS w(stream, version) "
 _IN_LOG: LiteralString = _WANTED + "JOIN events ON originator_id = w.stream AND originator_version = w.version"
 _IN_INBOX: LiteralString = _WANTED + "JOIN inbox i ON i.stream = w.stream AND i.version >= w.version"

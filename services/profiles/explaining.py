@@ -39,9 +39,11 @@ from services.profiles.views.places import Place
 from services.profiles.views.reached import Cursor
 from services.profiles.views.within_reach import seen_by
 from shared.actor import Actor
+from shared.cause import Seen
 from shared.database import Asked, Database, Row
 from shared.errors import Invalid, NotFound, Unavailable
 from shared.ids import kind_of
+from shared.seen import applied
 
 MOST_RACES = 8
 
@@ -98,8 +100,8 @@ class Explaining:
             await self._must_reach(asker, resource)
         question = _Question(Actor(PROFILE_ACTOR, profile_id), asked, resource, asker, in_sight_of)
         streams = await self._streams_of(question)
-        explanation, versions = await self._settled(streams, lambda: self._explained(question))
-        return {**explanation, "decided_on": [f"{stream}@{version}" for stream, version in versions.items()]}
+        explanation, decided_on = await self._settled(streams, lambda: self._explained(question))
+        return {**explanation, "decided_on": decided_on}
 
     async def who_can(self, asker: Actor, operation: str, resource: str, after: str, limit: int) -> Page:
         """Everyone who may do an operation on a place, each with the grant that it rests on. Raises as `explain`."""
@@ -156,11 +158,11 @@ class Explaining:
         streams = [question.person.id, place.company_id if place else question.resource, question.resource]
         return sorted({stream for stream in streams if kind_of(stream) in ("profile", "company", "product")})
 
-    async def _settled(self, streams: Sequence[str], look: Callable[[], Awaitable[Row]]) -> tuple[Row, dict[str, int]]:
+    async def _settled(self, streams: Sequence[str], look: Callable[[], Awaitable[Row]]) -> tuple[Row, Seen]:
         """What was seen while none of the streams changed, and their versions. Raises Unavailable."""
-        before = await places.versions(self._database, streams)
+        before = await applied(self._database, streams)
         for _ in range(MOST_RACES):
-            seen, after = await look(), await places.versions(self._database, streams)
+            seen, after = await look(), await applied(self._database, streams)
             if before == after:
                 return seen, after
             before = after

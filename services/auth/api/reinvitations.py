@@ -9,7 +9,7 @@ from starlette.responses import Response
 from services.auth.use_cases import UseCases
 from services.profiles.policy import REINVITE, asks
 from shared.http.door import Command, Door
-from shared.http.fields import Form, identifier_in_path
+from shared.http.fields import Confirmation, identifier_in_path
 from shared.http.openapi import COMMAND, Answer
 
 
@@ -20,19 +20,13 @@ class Reinvitation(Answer):
     state: str = Field(examples=["proposed"])
 
 
-class ReinvitationForm(Form):
-    """Somebody's login is set back: every session, the app and the recovery codes are gone."""
-
-    confirm: bool
-
-
 def add(api: APIRouter, use: UseCases, door: Door) -> None:
     """The operations on somebody else's login."""
     ask: dict[str, Any] = {**asks(REINVITE), "responses": COMMAND, "response_model": Reinvitation}
 
     @api.post("/logins/{profile_id}/reinvitation", operation_id="proposeReinvitation", **ask)
     async def propose(
-        form: ReinvitationForm,
+        form: Confirmation,
         command: Annotated[Command, Depends(door.command)],
         profile_id: str = identifier_in_path("profile"),
     ) -> Response:
@@ -41,7 +35,7 @@ def add(api: APIRouter, use: UseCases, door: Door) -> None:
 
     @api.post("/logins/{profile_id}/reinvitation/confirm", operation_id="confirmReinvitation", **ask)
     async def confirm(
-        form: ReinvitationForm,
+        form: Confirmation,
         command: Annotated[Command, Depends(door.command)],
         profile_id: str = identifier_in_path("profile"),
     ) -> Response:

@@ -26,6 +26,8 @@ class Limits:
     """C-10: so many of these only known devices may use; strangers are refused for good before."""
     failures_before_waiting: int = 5
     """C-08: from this failure in a row on one has to wait."""
+    failures_before_telling: int = 3
+    """C-25: a success after so many in a row is told to the person."""
     first_wait: timedelta = 30 * SECOND
     longest_wait: timedelta = HOUR
     failures_a_day: int = 20
@@ -76,6 +78,8 @@ class Limits:
             raise ValueError("20 failures a day of an account, and 10,000 of all, at most")
         if self.app_steps not in {1, 2} or self.enrolment_life > 10 * MINUTE or self.fresh_login > 5 * MINUTE:
             raise ValueError("an app has 2 steps, is proven in 10 minutes, by who logged in 5 minutes ago, at most")
+        if self.failures_before_telling > 3:
+            raise ValueError("a success after 3 failures in a row is told, at the latest")
         if self.reinvitation_life > 24 * HOUR:
             raise ValueError("a proposal waits for 24 hours at most")
         if self.session_life > 12 * HOUR or self.session_idle > self.session_life:

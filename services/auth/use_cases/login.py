@@ -30,15 +30,13 @@ from services.auth.use_cases.categories import ANONYMOUS, CHALLENGES, SESSIONS
 from services.auth.use_cases.proofs import Proof, Proofs
 from services.auth.views import login_methods, people
 from shared.actor import Actor
-from shared.cause import Cause
+from shared.cause import Cause, Seen
 from shared.clock import Clock
 from shared.database import Database
 from shared.eventstore.statement import Statement
 from shared.eventstore.streams import Change, Streams
 from shared.ids import new_id
-
-TELL_AFTER_FAILURES = 3
-"""So many failures in a row, and the success after them is told of (C-25)."""
+from shared.seen import applied
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class LoggedIn:
     subject: str
     session_id: str
     ends_at: datetime
-    seen: list[str]
+    seen: Seen
     device: str
     device_for: int
     """Seconds for which the device is known."""
@@ -197,9 +195,8 @@ class LoggingIn:
         cause = cause.ensuring(lambda _: [kept, *remembered])
         await self._streams.change_all([*changes, Change(SESSIONS, session_id, start)], cause)
         ends_at, device_for = now + self._limits.session_life, int(self._limits.device_life.total_seconds())
-        return LoggedIn(
-            secret, tried.account, session_id, ends_at, await self._seen_of(cause.actor), device, device_for
-        )
+        seen = await applied(self._database, [cause.actor.id])
+        return LoggedIn(secret, tried.account, session_id, ends_at, seen, device, device_for)
 
     async def _device_remembered(self, tried: Tried, origin: From, now: datetime) -> tuple[str, Sequence[Statement]]:
         """The secret that the browser keeps from now on, and what makes it known (C-10); the person is told (C-25)."""
@@ -225,7 +222,7 @@ class LoggingIn:
     def _told(self, right: Right) -> Sequence[Statement]:
         """What the person is told about this success (C-25)."""
         now, told = self._clock(), list[Statement]()
-        if right.tried.failed_before >= TELL_AFTER_FAILURES:
+        if right.tried.failed_before >= self._limits.failures_before_telling:
             told.append(mail_queue.queue_security(subject=right.subject, what="success-after-failures", now=now))
         if right.by == "recovery-code":
             told.append(mail_queue.queue_security(subject=right.subject, what="recovery-code-used", now=now))
@@ -245,11 +242,3 @@ class LoggingIn:
         refused = CodeRefused(challenge_id=challenge_id, subject=None, by=by, because="unknown")
         await self._streams.record(challenge_id, refused, Cause(ANONYMOUS, correlation))
         return CodeNotAccepted()
-
-    async def _seen_of(self, actor: Actor) -> list[str]:
-        row = await self._database.row(
-            "SELECT coalesce((SELECT version FROM inbox WHERE stream = %(id)s), "
-            "(SELECT max(originator_version) FROM events WHERE originator_id = %(id)s)) AS version",
-            {"id": actor.id},
-        )
-        return [f"{actor.id}@{row['version']}"] if row and row["version"] else []

@@ -1,6 +1,5 @@
 """What is this place, what does it lie in, and as of which versions is that known here?"""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -38,14 +37,3 @@ async def find(database: Database, place_id: str) -> Place | None:
     query = _PLACE.get(kind_of(place_id))
     row = await database.row(query, (place_id,)) if query else None
     return Place(place_id, **row) if row else None
-
-
-async def versions(database: Database, streams: Iterable[str]) -> dict[str, int]:
-    """As of which version each stream has taken effect here, own or another service's; those that are known here."""
-    rows = await database.rows(
-        "SELECT s.stream, coalesce((SELECT max(originator_version) FROM events WHERE originator_id = s.stream), "
-        "(SELECT version FROM inbox i WHERE i.stream = s.stream)) AS version "
-        "FROM unnest(%s::text[]) AS s(stream) ORDER BY s.stream",
-        (list(streams),),
-    )
-    return {row["stream"]: row["version"] for row in rows if row["version"] is not None}
