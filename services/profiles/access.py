@@ -134,6 +134,8 @@ class Access:
 
 STRENGTH = (MAIN, ACCOUNT, PRODUCT)
 """The kinds of grants, the strongest first."""
+STRONGEST_FIRST: LiteralString = "array_position(ARRAY['" + "', '".join(STRENGTH) + "'], g.kind), g.target_id"
+"""The same, as SQL orders grants `g`."""
 _RULE_OF = {MAIN: "A4", ACCOUNT: "A5", PRODUCT: "A6"}
 
 

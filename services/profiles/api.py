@@ -13,17 +13,13 @@ from services.profiles.policy import (
     CANCEL_ONESELF,
     CANCEL_PROFILE,
     CHANGE_ONESELF,
-    GRANT_ACCOUNT_ADMINISTRATOR,
-    GRANT_MAIN_ADMINISTRATOR,
-    GRANT_PRODUCT_ACCESS,
+    GRANTING,
     LIST_PEOPLE,
     POLICY,
     READ_ONESELF,
     READ_PERSON,
     READ_POLICY,
-    REVOKE_ACCOUNT_ADMINISTRATOR,
-    REVOKE_MAIN_ADMINISTRATOR,
-    REVOKE_PRODUCT_ACCESS,
+    REVOKING,
     asks,
 )
 from services.profiles.use_cases import UseCases
@@ -134,7 +130,7 @@ def routes(use: UseCases, door: Door) -> APIRouter:
         "/profiles",
         status_code=201,
         operation_id="createProfile",
-        **asks(GRANT_MAIN_ADMINISTRATOR, GRANT_ACCOUNT_ADMINISTRATOR, GRANT_PRODUCT_ACCESS),
+        **asks(*GRANTING.values()),
         responses=COMMAND | REHEARSED,
         response_model=Changed,
     )
@@ -178,7 +174,7 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     @api.post(
         "/profiles/{profile_id}/grants",
         operation_id="grant",
-        **asks(GRANT_MAIN_ADMINISTRATOR, GRANT_ACCOUNT_ADMINISTRATOR, GRANT_PRODUCT_ACCESS),
+        **asks(*GRANTING.values()),
         responses=COMMAND,
         response_model=Changed | DryRun,
     )
@@ -191,7 +187,7 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     @api.post(
         "/profiles/{profile_id}/revoke",
         operation_id="revoke",
-        **asks(REVOKE_MAIN_ADMINISTRATOR, REVOKE_ACCOUNT_ADMINISTRATOR, REVOKE_PRODUCT_ACCESS),
+        **asks(*REVOKING.values()),
         responses=COMMAND,
         response_model=Changed | DryRun,
     )
@@ -204,10 +200,7 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     @api.post(
         "/profiles/{profile_id}/changes",
         operation_id="changeGrants",
-        **asks(
-            *(GRANT_MAIN_ADMINISTRATOR, GRANT_ACCOUNT_ADMINISTRATOR, GRANT_PRODUCT_ACCESS),
-            *(REVOKE_MAIN_ADMINISTRATOR, REVOKE_ACCOUNT_ADMINISTRATOR, REVOKE_PRODUCT_ACCESS),
-        ),
+        **asks(*GRANTING.values(), *REVOKING.values()),
         responses=COMMAND,
         response_model=Changed | DryRun,
     )

@@ -8,6 +8,7 @@ accounts than it has lines, and of each no more products.
 from dataclasses import dataclass
 from typing import LiteralString, Self
 
+from services.profiles.access import STRONGEST_FIRST
 from shared.actor import Actor
 from shared.database import Asked, Database, Row
 
@@ -30,9 +31,6 @@ class Cursor:
         return cls("", first) if first.startswith("agreement-") else cls(first, product)
 
 
-_STRONGEST: LiteralString = (
-    "array_position(ARRAY['main-administrator', 'account-administrator', 'product-access'], kind), target_id"
-)
 # `thing` is empty for an account, so that it stands before its products. What is reached in two ways stands once, with
 # the stronger grant. Whoever asks about somebody else is told of what lies on accounts that they administer (A9).
 _REACHED: LiteralString = f"""
@@ -43,9 +41,9 @@ _REACHED: LiteralString = f"""
             WHERE g.profile_id = %(who)s AND g.kind = 'main-administrator' AND a.account_id >= %(account)s
             UNION ALL
             SELECT g.target_id, g.kind, g.target_id FROM reach_grants g
-            WHERE g.profile_id = %(who)s AND g.kind = 'account-administrator' AND g.target_id >= %(account)s) AS each
+            WHERE g.profile_id = %(who)s AND g.kind = 'account-administrator' AND g.target_id >= %(account)s) AS g
         WHERE %(seer)s::text IS NULL OR account_id IN (SELECT account_id FROM administered_accounts(%(seer)s))
-        ORDER BY account_id, {_STRONGEST} LIMIT %(limit)s + 1),
+        ORDER BY account_id, {STRONGEST_FIRST} LIMIT %(limit)s + 1),
     things AS (
         SELECT 'agreement' AS what, '' AS account, g.target_id AS thing, NULL::boolean AS open, g.kind, g.target_id
         FROM reach_grants g
@@ -65,8 +63,8 @@ _REACHED: LiteralString = f"""
           AND NOT EXISTS (SELECT 1 FROM reach_products p WHERE p.product_id = g.target_id AND NOT p.open)
           AND (%(seer)s::text IS NULL OR g.account_id IN (SELECT account_id FROM administered_accounts(%(seer)s)))),
     page AS (
-        SELECT DISTINCT ON (account, thing) * FROM things WHERE (account, thing) > (%(account)s, %(thing)s)
-        ORDER BY account, thing, {_STRONGEST} LIMIT %(limit)s)
+        SELECT DISTINCT ON (account, thing) * FROM things g WHERE (account, thing) > (%(account)s, %(thing)s)
+        ORDER BY account, thing, {STRONGEST_FIRST} LIMIT %(limit)s)
     SELECT page.what, page.account, page.thing, page.open, o.profile_id, o.kind, o.target_id, o.event_id,
            o.stream_version, o.granted_at, o.granted_by, o.granted_under
     FROM page JOIN grant_origins o ON o.profile_id = %(who)s AND (o.kind, o.target_id) = (page.kind, page.target_id)

@@ -7,13 +7,10 @@ and revoked meanwhile. From every grant that is looked for only a page's worth i
 from collections.abc import Sequence
 from typing import Any, LiteralString
 
-from services.profiles.access import IN_SIGHT
+from services.profiles.access import IN_SIGHT, STRONGEST_FIRST
 from shared.actor import Actor
 from shared.database import Asked, Database, Row
 
-_STRONGEST: LiteralString = (
-    "array_position(ARRAY['main-administrator', 'account-administrator', 'product-access'], g.kind), g.target_id"
-)
 _COLUMNS: LiteralString = (
     "f.profile_id, p.email, p.name, f.kind, f.target_id, f.event_id, f.stream_version, f.granted_at, f.granted_by, "
     "f.granted_under"
@@ -31,7 +28,7 @@ _OF_GRANTS: LiteralString = f"""
             SELECT * FROM grant_origins o
             WHERE o.target_id = w.target_id AND o.kind = w.kind AND o.profile_id > %(after)s
             ORDER BY o.profile_id LIMIT %(limit)s) g
-        ORDER BY g.profile_id, {_STRONGEST} LIMIT %(limit)s)
+        ORDER BY g.profile_id, {STRONGEST_FIRST} LIMIT %(limit)s)
     SELECT {_COLUMNS} FROM found f JOIN people p USING (profile_id) ORDER BY f.profile_id"""
 
 # Of a company the asker sees those who hold something on accounts that they administer, and main administrators there.
@@ -40,7 +37,7 @@ _OF_COMPANY: LiteralString = f"""
         SELECT DISTINCT ON (g.profile_id) g.* FROM grant_origins g
         WHERE g.company_id = %(company)s AND g.kind = ANY(%(kinds)s) AND g.profile_id > %(after)s
           AND (%(seer)s::text IS NULL OR {IN_SIGHT})
-        ORDER BY g.profile_id, {_STRONGEST} LIMIT %(limit)s)
+        ORDER BY g.profile_id, {STRONGEST_FIRST} LIMIT %(limit)s)
     SELECT {_COLUMNS} FROM found f JOIN people p USING (profile_id) ORDER BY f.profile_id"""
 
 
