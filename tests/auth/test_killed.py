@@ -41,7 +41,7 @@ async def killed_while(
     dsn: str, login: Login, code: str, hold: LiteralString, let_go: LiteralString, *params: object
 ) -> None:
     """The process is killed while it waits for what we hold; then we let go, and wait until its sessions are gone."""
-    others = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = current_database()"
+    others = "SELECT pid FROM pg_stat_activity WHERE usename IS NOT NULL AND datname = current_database()"
     async with await AsyncConnection.connect(owner_of(dsn), autocommit=True) as looking:
         before = [pid for (pid,) in await (await looking.execute(others)).fetchall()]
     process = await ready(dsn, login, code)
@@ -61,7 +61,7 @@ async def killed_while(
         await holding.execute(let_go, params)
         await until(
             holding,
-            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "
+            "SELECT count(*) FROM pg_stat_activity WHERE usename IS NOT NULL "
             "AND datname = current_database() AND pid <> pg_backend_pid() AND pid <> ALL(%s)",
             0,
             before,
