@@ -93,6 +93,7 @@ class Game:
 
     def _log_in(self, actor: str) -> None:
         person = Person(self.staff._http, self.address(actor))
+        person.has_seen(self.staff)  # before what the login says: what is sent along are the newest entries
         known = self.invitations.setdefault(actor, set())
 
         async def log_in() -> None:
@@ -103,7 +104,6 @@ class Game:
             await person.log_in()
 
         self.runner.run(log_in())
-        person.has_seen(self.staff)
         self.people[actor] = person
 
     def profile(self, person: str) -> str:
