@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
 from services.auth.domain.challenge import code_as_typed
+from services.auth.domain.whereabouts import Language, Whereabouts
 from services.auth.use_cases import UseCases
 from services.profiles.policy import (
     EXCHANGE_SESSION,
@@ -32,12 +33,26 @@ LARGEST_LOGIN_BODY = 1024
 OPAQUE = r"^[\x21-\x7e]{1,100}$"
 SUBJECT, SESSION_ID = "profile:profile-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f", "session-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"
 EXAMPLE_SECRET = "p0ZkGq4c7xJm1Yt8Hn3Vb6Lw9Rs2Df5Ka0Ue4Oi7QyE"  # noqa: S105 (an example for the documentation)
+BROWSER = "Firefox, Windows"
+
+
+class WhereForm(Form):
+    """From where somebody asks, as the gateway tells it: coarse, and for the person's own eyes (C-25)."""
+
+    browser: str | None = Field(default=None, pattern=r"^[A-Za-z ]{1,20}, [A-Za-z ]{1,20}$", examples=[BROWSER])
+    place: str | None = Field(default=None, pattern=r"^[0-9a-f.:]{2,40}/[0-9]{1,3}$", examples=["192.0.2.0/24"])
+    language: Language | None = Field(default=None, examples=["da"])
+
+    def whereabouts(self) -> Whereabouts:
+        """The same, for the use cases."""
+        return Whereabouts(self.browser, self.place, self.language)
 
 
 class LoginCodeForm(Form):
     """Somebody wants to log in."""
 
     email: str = Field(min_length=1, max_length=320, examples=["anna@nordlys.example.com"])
+    where: WhereForm = Field(default_factory=WhereForm)
 
 
 class LoginForm(Form):
@@ -47,6 +62,7 @@ class LoginForm(Form):
     code: Annotated[str, AfterValidator(code_as_typed)] = Field(
         max_length=7, examples=["012 345"], description="Six ASCII digits, with one space inside at most."
     )
+    where: WhereForm = Field(default_factory=WhereForm)
 
 
 class TokenForm(Form):
@@ -131,13 +147,13 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     )
     async def request_code(form: LoginCodeForm, request: Request) -> CodeAskedFor:
         """Mail a login code to whoever has this address (L1, L2)."""
-        asked = await use.request_code(form.email, request.state.request_id)
+        asked = await use.request_code(form.email, form.where.whereabouts(), request.state.request_id)
         return CodeAskedFor(challenge=asked.challenge, expires_in=asked.expires_in)
 
     @api.post("/login/sessions", status_code=201, operation_id="logIn", **asks(LOG_IN, internal=True), responses=LOGIN)
     async def log_in(form: LoginForm, request: Request) -> LoggedIn:
         """Start a session with the code that was mailed (L1, L4)."""
-        session = await use.log_in(form.challenge, form.code, request.state.request_id)
+        session = await use.log_in(form.challenge, form.code, form.where.whereabouts(), request.state.request_id)
         return LoggedIn.model_validate(session, from_attributes=True)
 
     @api.post("/tokens", operation_id="exchangeSession", **asks(EXCHANGE_SESSION, internal=True), responses=LOGIN)

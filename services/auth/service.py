@@ -20,6 +20,7 @@ from services.auth.adapters.post import Post
 from services.auth.adapters.sealing import Sealer
 from services.auth.adapters.session_secrets import SessionSecrets
 from services.auth.domain.limits import Limits
+from services.auth.domain.whereabouts import Language
 from services.auth.events import AttemptRefused
 from services.auth.keys import SigningKeys, find_key
 from services.auth.reactions import reactions
@@ -51,6 +52,8 @@ class Settings(ServiceSettings):
     mail_from: str = "selfservice@example.com"
     site_url: str = "http://127.0.0.1:8080"
     """Where people log in, for the mails."""
+    mail_language: Language = "en"
+    """Of mails to people whose browser has not told which one they read."""
     limits: Limits = Field(default_factory=Limits)
 
     @model_validator(mode="after")
@@ -102,10 +105,18 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
     )
     upkeep = Upkeep(streams=streams, database=database, clock=clock, limits=limits, ring=ring)
     post = Post(settings.smtp_url, settings.mail_from, clock)
-    mailer = Mailer(database=database, sealer=sealer, post=post, clock=clock, limits=limits, site=settings.site_url)
+    mailer = Mailer(
+        database=database,
+        sealer=sealer,
+        post=post,
+        clock=clock,
+        limits=limits,
+        site=settings.site_url,
+        language=settings.mail_language,
+    )
     backbone.reacts(reactions(use))
     for work, pause_seconds in (
-        (mailer.deliver_due, 0.2),
+        (mailer.run, 1.0),
         (mailer.wipe_expired, 1.0),
         (upkeep.keep_signing_key_fresh, 60.0),
         (upkeep.end_what_is_over, 15.0),

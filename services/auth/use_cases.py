@@ -23,6 +23,7 @@ from services.auth.domain.limits import Limits
 from services.auth.domain.session import LAST_USE_GRAIN, Session, SessionNotValid
 from services.auth.domain.signing_key import SigningKey
 from services.auth.domain.staff import Staff, StaffAddressTaken
+from services.auth.domain.whereabouts import Whereabouts
 from services.auth.events import CodeRefused, Purpose, RefusedBecause
 from services.auth.views import open_sessions, people, staff
 from shared import tokens
@@ -116,7 +117,7 @@ class UseCases:
 
     # Codes -----------------------------------------------------------------------------------------------------------
 
-    async def request_code(self, email: str, correlation: str) -> Asked:
+    async def request_code(self, email: str, where: Whereabouts, correlation: str) -> Asked:
         """Mail a code to whoever has the address (L2, C-15: known or not, all of this is done).
 
         Raises EmailMalformed.
@@ -137,7 +138,13 @@ class UseCases:
         )
         sealed = self._sealer.seal(code.encode(), about=mail_queue.sealed_about(challenge_id))
         queued = mail_queue.queue_code(
-            challenge_id=challenge_id, subject=subject, sealed=sealed, account=account, now=now, expires_at=expires_at
+            challenge_id=challenge_id,
+            subject=subject,
+            sealed=sealed,
+            account=account,
+            now=now,
+            expires_at=expires_at,
+            where=where,
         )
         beside = [*kept, *queued]
         decide = partial(challenges.request_code, challenge_id=challenge_id, subject=subject, purpose=LOGIN)
@@ -145,7 +152,7 @@ class UseCases:
         await self._streams.change(CHALLENGES, challenge_id, decide, cause)
         return Asked(secret, int(self._limits.code_life.total_seconds()))
 
-    async def log_in(self, challenge: str, code: str, correlation: str) -> LoggedIn:
+    async def log_in(self, challenge: str, code: str, where: Whereabouts, correlation: str) -> LoggedIn:
         """Start a session for whoever gives the right code with the challenge it was asked with.
 
         Raises CodeNotAccepted, whatever the reason: only the history tells it (C-29).
@@ -161,11 +168,13 @@ class UseCases:
         if because is not None or tried.subject is None:
             raise await self._refused(tried, because or "unknown", correlation)
         try:
-            return await self._start_session(tried, tried.subject, now, correlation)
+            return await self._start_session(tried, tried.subject, where, now, correlation)
         except CodeNotLive as too_late:
             raise await self._refused(tried, await self._why_not_live(found_by, now), correlation) from too_late
 
-    async def _start_session(self, tried: Tried, subject: str, now: datetime, correlation: str) -> LoggedIn:
+    async def _start_session(
+        self, tried: Tried, subject: str, where: Whereabouts, now: datetime, correlation: str
+    ) -> LoggedIn:
         secret, session_id, actor = new_secret(), new_id("session"), Actor.parse(subject)
         start = partial(
             sessions.start,
@@ -176,9 +185,12 @@ class UseCases:
             limits=self._limits,
         )
         kept = session_secrets.keep(digest=self._codes.of_session(secret), session_id=session_id, now=now)
-        cause = Cause(actor, correlation).guarded_by(people.must_not_be_cancelled(actor.id)).ensuring(lambda _: [kept])
+        cause = Cause(actor, correlation).guarded_by(people.must_not_be_cancelled(actor.id))
+        beside = [kept, *mail_queue.reads(subject, where.language)]
         accepted = Change(CHALLENGES, tried.challenge_id, challenges.accept_code)
-        await self._streams.change_all([accepted, Change(SESSIONS, session_id, start)], cause)
+        await self._streams.change_all(
+            [accepted, Change(SESSIONS, session_id, start)], cause.ensuring(lambda _: beside)
+        )
         ends_at = now + self._limits.session_life
         return LoggedIn(secret, subject, session_id, ends_at, await self._seen_of(actor))
 

@@ -15,6 +15,7 @@ from services.gateway.adapters.services import Asking, Service
 from services.gateway.contract import PREFIX, Document
 from services.gateway.credentials import CHALLENGE, JSON, SESSION, challenge_of, clear_cookie, set_cookie
 from services.gateway.limits import Buckets, address_of
+from services.gateway.whereabouts import whereabouts
 from shared.http.fields import Form
 from shared.http.openapi import COMMAND, Answer
 from shared.http.problems import MEDIA_TYPE
@@ -66,7 +67,8 @@ def login(auth: Service, *, codes: Buckets, tries: Buckets, trusted_hops: int) -
     async def request_code(form: LoginCodeForm, request: Request) -> Response:
         """Have a login code mailed (L1); the answer is the same whether the address is known or not (L2)."""
         codes.take(address_of(request.scope, trusted_hops))
-        answered = await auth.ask(_asking(request, "/login/codes", {"email": form.email}))
+        asked_for = {"email": form.email, "where": whereabouts(request.scope, trusted_hops)}
+        answered = await auth.ask(_asking(request, "/login/codes", asked_for))
         if answered.status != 202:
             return _as_it_is(answered)
         asked = orjson.loads(answered.body)
@@ -86,9 +88,8 @@ def login(auth: Service, *, codes: Buckets, tries: Buckets, trusted_hops: int) -
         """Log in with the mailed code, in the browser that asked for it (L1, L4)."""
         tries.take(address_of(request.scope, trusted_hops))
         challenge = challenge_of(request.headers)
-        answered = await auth.ask(
-            _asking(request, "/login/sessions", {"challenge": challenge, "code": form.code}, once=True)
-        )
+        given = {"challenge": challenge, "code": form.code, "where": whereabouts(request.scope, trusted_hops)}
+        answered = await auth.ask(_asking(request, "/login/sessions", given, once=True))
         if answered.status != 201:
             return _as_it_is(answered)
         session = orjson.loads(answered.body)

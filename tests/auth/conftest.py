@@ -111,9 +111,9 @@ class World:
     async def post(self, path: str, **body: object) -> httpx.Response:
         return await Asking(self.app, "auth", None)("POST", path, body)
 
-    async def ask(self, email: str) -> Login:
-        """Ask for a code and read it where only the mailer can."""
-        answer = await self.post("/login/codes", email=email)
+    async def ask(self, email: str, **more: object) -> Login:
+        """Ask for a code and read it where only the mailer can; `more` is what the gateway says of the browser."""
+        answer = await self.post("/login/codes", email=email, **more)
         assert answer.status_code == 202, answer.text
         newest = await self.row(
             "SELECT mail_id, sealed_code FROM mails WHERE kind = 'code' ORDER BY mail_id DESC LIMIT 1"
@@ -122,13 +122,13 @@ class World:
         code = Sealer(SECRETS_KEY).open(bytes(newest["sealed_code"]), about=about).decode()
         return Login(answer.json()["challenge"], code)
 
-    async def give(self, challenge: str, code: str) -> httpx.Response:
-        return await self.post("/login/sessions", challenge=challenge, code=code)
+    async def give(self, challenge: str, code: str, **more: object) -> httpx.Response:
+        return await self.post("/login/sessions", challenge=challenge, code=code, **more)
 
-    async def logged_in(self, email: str) -> dict[str, Any]:
+    async def logged_in(self, email: str, **more: object) -> dict[str, Any]:
         """A session of whoever has the address."""
         login = await self.ask(email)
-        answer = await self.give(login.challenge, login.code)
+        answer = await self.give(login.challenge, login.code, **more)
         assert answer.status_code == 201, answer.text
         session: dict[str, Any] = answer.json()
         return session

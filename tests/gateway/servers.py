@@ -147,7 +147,7 @@ class Auth(Upstream):
         token = {"token": f"eyJ.{audience}.{len(self.exchanges)}", "expires_in": 60, "subject": "profile:profile-1"}
         return ok({**token, "session_id": f"session-{session[-32:]}"})
 
-    def _log_in(self, challenge: str, code: str) -> Reply:
+    def _log_in(self, challenge: str, code: str, **_more: object) -> Reply:
         if (challenge, code) != (CHALLENGE, "123456"):
             return problem(401, "code-not-accepted")
         self.sessions.add(SESSION)
