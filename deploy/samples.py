@@ -80,12 +80,19 @@ FIELDS: Mapping[str, Any] = {
     "vin": "YV2RT40A5KB123456",
 }
 
+_EMAIL_CHANGE = _id("email-change", 14)
+_NEW_EMAIL, _NEW_ADDRESS = "Anna.Lund@nordlys.example.com", "anna.lund@nordlys.example.com"
+
 OF_AN_EVENT: Mapping[str, Mapping[str, Any]] = {
     "auth.staff-added": {"email": "Susanne@example.com", "address": "susanne@example.com", "name": "Susanne Holm"},
+    "auth.email-change-requested": {"challenge_id": _EMAIL_CHANGE, "email": _NEW_EMAIL, "address": _NEW_ADDRESS},
+    "auth.address-proven": {"challenge_id": _EMAIL_CHANGE, "email": _NEW_EMAIL, "address": _NEW_ADDRESS},
     "company.account-opened": {"name": "Odense depot"},
     "company.account-renamed": {"name": "Odense depot, nord"},
     "profiles.product-access-granted": {"profile_id": DORA},
     "profiles.product-access-revoked": {"profile_id": DORA},
+    "profiles.email-changed": {"email": _NEW_EMAIL, "address": _NEW_ADDRESS},
+    "profiles.email-change-refused": {"email": _NEW_EMAIL},
     "profiles.contact-details-changed": {"profile_id": DORA, "name": "Dora Dahl"},
     "profiles.profile-cancelled": {"profile_id": DORA},
 }

@@ -18,8 +18,16 @@ Ensure = Callable[[Sequence[Event]], Iterable[Statement]]
 """Told the events of a command, answers the checks that must hold once they count."""
 
 
+GrantOf = Callable[[Event], str | None]
+"""Told an event of a command, answers the grant that this one was made under; None for the command's own."""
+
+
 def _nothing(_seen: Seen, _answer: Mapping[str, Any]) -> Iterable[Statement]:
     return ()
+
+
+def _the_commands_own(_event: Event) -> str | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,8 @@ class Cause:
     correlation: str
     causation: str | None = None
     grant: str | None = None
+    grant_of: GrantOf = _the_commands_own
+    """Where a command acts under several grants: which of them each of its events was made under (H1)."""
     guards: Sequence[Statement] = ()
     """What must still be so in the appending transaction, such as the actor's grant."""
     ensures: Sequence[Ensure] = ()
@@ -43,6 +53,10 @@ class Cause:
     def under(self, grant: str | None, *guards: Statement) -> Self:
         """The same cause, now known to act under a grant that must still hold at the commit."""
         return replace(self, grant=grant, guards=(*self.guards, *guards))
+
+    def under_each(self, grant_of: GrantOf) -> Self:
+        """The same cause, with the grant that each of its events is made under."""
+        return replace(self, grant_of=grant_of)
 
     def guarded_by(self, *guards: Statement) -> Self:
         """The same cause, refused unless these hold at the commit, before its events count."""

@@ -16,7 +16,10 @@ from shared.settings import ServiceSettings
 
 NAME = "audit"
 EVERY_SERVICE = ("auth", "company", "products", "profiles")
-EVERY_KIND_OF_STREAM = ("staff", "challenge", "session", "key", "company", "product", "profile", "attempt")
+EVERY_KIND_OF_STREAM = (
+    *("staff", "challenge", "email-change", "session", "key"),
+    *("company", "product", "profile", "attempt"),
+)
 
 
 def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:

@@ -14,8 +14,10 @@ from starlette.responses import Response
 
 from services.auth.domain.challenge import code_as_typed
 from services.auth.domain.whereabouts import Language, Whereabouts
+from services.auth.email_change import EmailChange
 from services.auth.use_cases import UseCases
 from services.profiles.policy import (
+    CHANGE_OWN_EMAIL,
     EXCHANGE_SESSION,
     LOG_IN,
     LOG_OUT,
@@ -48,6 +50,13 @@ class WhereForm(Form):
         return Whereabouts(self.browser, self.place, self.language)
 
 
+SixDigits = Annotated[
+    str,
+    AfterValidator(code_as_typed),
+    Field(max_length=7, examples=["012 345"], description="Six ASCII digits, with one space inside at most."),
+]
+
+
 class LoginCodeForm(Form):
     """Somebody wants to log in."""
 
@@ -59,10 +68,20 @@ class LoginForm(Form):
     """A code, with the challenge it was asked with."""
 
     challenge: str = Field(pattern=OPAQUE, examples=[EXAMPLE_SECRET])
-    code: Annotated[str, AfterValidator(code_as_typed)] = Field(
-        max_length=7, examples=["012 345"], description="Six ASCII digits, with one space inside at most."
-    )
+    code: SixDigits
     where: WhereForm = Field(default_factory=WhereForm)
+
+
+class NewAddressForm(Form):
+    """The e-mail address that shall be one's own."""
+
+    email: str = Field(min_length=1, max_length=320, examples=["anna.aas@nordlys.example.com"])
+
+
+class AddressCodeForm(Form):
+    """The code that was mailed to the new address."""
+
+    code: SixDigits
 
 
 class TokenForm(Form):
@@ -87,6 +106,18 @@ class LoggedIn(Answer):
     session_id: str = Field(examples=[SESSION_ID])
     ends_at: datetime = Field(examples=["2026-03-01T20:00:00Z"])
     seen: list[str] = Field(examples=[["profile-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f@3"]])
+
+
+class AddressCodeAskedFor(Answer):
+    """The same for every address (L2)."""
+
+    expires_in: int = Field(examples=[300], description="Seconds.")
+
+
+class AddressProven(Answer):
+    """The address is proven; the profile gets it in a moment."""
+
+    email_change_id: str = Field(examples=["email-change-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"])
 
 
 class AccessToken(Answer):
@@ -134,7 +165,7 @@ class LoginRoute(APIRoute):
 LOGIN: dict[int | str, dict[str, Any]] = {status: COMMAND[status] for status in (400, 401, 413, 422, 429, 503)}
 
 
-def routes(use: UseCases, door: Door) -> APIRouter:
+def routes(use: UseCases, email_change: EmailChange, door: Door) -> APIRouter:
     """The operations of auth."""
     api = APIRouter(tags=["login"], route_class=LoginRoute)
 
@@ -172,5 +203,34 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     async def log_out(command: Annotated[Command, Depends(door.command)]) -> Response:
         """Log out: the session is over at once."""
         return await command.run(lambda cause: use.log_out(command.caller.session, cause))
+
+    @api.post(
+        "/login/email-change",
+        status_code=202,
+        operation_id="requestEmailChange",
+        **asks(CHANGE_OWN_EMAIL),
+        responses=COMMAND,
+        response_model=AddressCodeAskedFor,
+    )
+    async def request_change(form: NewAddressForm, command: Annotated[Command, Depends(door.command)]) -> Response:
+        """Have a code mailed to one's new e-mail address, soon after logging in (A15, L2)."""
+        session = command.caller.session
+        return await command.run(lambda cause: email_change.request(form.email, session, cause), status=202)
+
+    @api.post(
+        "/login/email-change/confirm",
+        status_code=202,
+        operation_id="confirmEmailChange",
+        **asks(CHANGE_OWN_EMAIL),
+        responses=COMMAND,
+        response_model=AddressProven,
+    )
+    async def confirm_change(form: AddressCodeForm, command: Annotated[Command, Depends(door.command)]) -> Response:
+        """Give back the code that was mailed to the new address, in the session that asked for it (A15).
+
+        One's own profile tells what came of it: ask for it with what this answers as `Seen`.
+        """
+        session = command.caller.session
+        return await command.run(lambda cause: email_change.confirm(form.code, session, cause), status=202)
 
     return api

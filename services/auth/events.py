@@ -1,7 +1,9 @@
 """What auth says: who of the operator's staff may log in, every login step by step, sessions, signing keys.
 
-Streams: `staff-…`, `challenge-…` (one request for a code and its fate), `session-…`, `key-…`. No event carries a
-code, a token or a session's secret, not even hashed. `subject` is `profile:profile-…` or `staff:staff-…`.
+Streams: `staff-…`, `challenge-…` (one request for a code and its fate), `email-change-…` (the same, for a new address:
+a kind of its own, so that who wants to know of new addresses need not follow every login), `session-…`, `key-…`. No
+event carries a code, a token or a session's secret, not even hashed. `subject` is `profile:profile-…` or
+`staff:staff-…`.
 """
 
 from datetime import datetime
@@ -10,7 +12,7 @@ from typing import Literal
 from shared.events import Event, Personal, Plain, Pseudonym
 from shared.refusals import RefusedAttempt
 
-Purpose = Literal["login"]
+Purpose = Literal["login", "email-change"]
 RefusedBecause = Literal[
     "wrong-code", "expired", "tries-spent", "already-used", "superseded", "account-paused", "unknown"
 ]
@@ -50,6 +52,26 @@ class CodeAccepted(Event, type="auth.code-accepted.v1"):
     subject: Pseudonym[str]
 
 
+class EmailChangeRequested(Event, type="auth.email-change-requested.v1"):
+    """Somebody who is logged in names the address that shall be theirs; a code is on its way to it (A15)."""
+
+    challenge_id: Pseudonym[str]
+    subject: Pseudonym[str]
+    email: Personal[str]
+    """The address as it was written; the code is mailed there."""
+    address: Personal[str]
+    """The address as it is compared."""
+
+
+class AddressProven(Event, type="auth.address-proven.v1"):
+    """The code that was mailed to a new address came back: it is theirs, whatever profiles makes of it (A15)."""
+
+    challenge_id: Pseudonym[str]
+    subject: Pseudonym[str]
+    email: Personal[str]
+    address: Personal[str]
+
+
 class SessionStarted(Event, type="auth.session-started.v1"):
     """Somebody is logged in until the time given at the latest."""
 
@@ -81,5 +103,5 @@ class AttemptRefused(RefusedAttempt, type="auth.attempt-refused.v1"):
     """A rule of auth refused an attempt of somebody who is logged in (H1)."""
 
 
-LoginEvent = CodeRequested | CodeRefused | CodeAccepted
+LoginEvent = CodeRequested | CodeRefused | CodeAccepted | EmailChangeRequested | AddressProven
 SessionEvent = SessionStarted | SessionEnded

@@ -21,6 +21,7 @@ from services.auth.adapters.sealing import Sealer
 from services.auth.adapters.session_secrets import SessionSecrets
 from services.auth.domain.limits import Limits
 from services.auth.domain.whereabouts import Language
+from services.auth.email_change import EmailChange
 from services.auth.events import AttemptRefused
 from services.auth.keys import SigningKeys, find_key
 from services.auth.reactions import reactions
@@ -75,6 +76,7 @@ class Auth:
 
     backbone: Backbone
     use: UseCases
+    email_change: EmailChange
     upkeep: Upkeep
     mailer: Mailer
     app: FastAPI
@@ -87,7 +89,7 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
     backbone = Backbone(
         NAME,
         settings,
-        own=("staff", "challenge", "session", "key", "attempt"),
+        own=("staff", "challenge", "email-change", "session", "key", "attempt"),
         # `people` is a copy; it stands here too for the refusal of its guard.
         views=(StaffByAddress(), OpenSessions(), signing_keys, people, *kept_beside_the_log),
         hears=("profiles", "company", "products"),
@@ -103,6 +105,7 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
     use = UseCases(
         streams=streams, database=database, clock=clock, limits=limits, codes=codes, sealer=sealer, ring=ring
     )
+    email_change = EmailChange(streams=streams, database=database, clock=clock, limits=limits, codes=codes, login=use)
     upkeep = Upkeep(streams=streams, database=database, clock=clock, limits=limits, ring=ring)
     post = Post(settings.smtp_url, settings.mail_from, clock)
     mailer = Mailer(
@@ -114,7 +117,7 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
         site=settings.site_url,
         language=settings.mail_language,
     )
-    backbone.reacts(reactions(use))
+    backbone.reacts(reactions(use, email_change))
     for work, pause_seconds in (
         (mailer.run, 1.0),
         (mailer.wipe_expired, 1.0),
@@ -124,7 +127,7 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
     ):
         backbone.runs(_again_and_again(work, pause_seconds))
     door = backbone.door(partial(find_key, database))
-    return Auth(backbone, use, upkeep, mailer, backbone.app(api.routes(use, door), door))
+    return Auth(backbone, use, email_change, upkeep, mailer, backbone.app(api.routes(use, email_change, door), door))
 
 
 def build(settings: Settings) -> tuple[Backbone, FastAPI]:

@@ -5,7 +5,7 @@ L2  Asking for a code is answered, and costs, the same for every address.
 L3  The limits stand in `domain/limits.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -33,6 +33,7 @@ from shared.clock import Clock
 from shared.database import Database, Row
 from shared.email_address import normalised
 from shared.errors import Unavailable
+from shared.eventstore.statement import Statement
 from shared.eventstore.streams import Category, Change, Streams
 from shared.ids import new_id
 
@@ -125,15 +126,35 @@ class UseCases:
         address = normalised(email)
         subject = await self._subject_of(address)
         account = subject or f"address:{self._codes.of_address(address)}"
-        now, code, secret, challenge_id = self._clock(), new_code(), new_secret(), new_id("challenge")
+        secret, challenge_id = new_secret(), new_id("challenge")
+        found_by = self._codes.of_challenge(secret)
+        beside = self.new_code(challenge_id, LOGIN, found_by, account=account, subject=subject, where=where)
+        decide = partial(challenges.request_code, challenge_id=challenge_id, subject=subject, purpose=LOGIN)
+        cause = Cause(ANONYMOUS, correlation).ensuring(lambda _: beside)
+        await self._streams.change(CHALLENGES, challenge_id, decide, cause)
+        return Asked(secret, int(self._limits.code_life.total_seconds()))
+
+    def new_code(
+        self,
+        challenge_id: str,
+        purpose: Purpose,
+        found_by: bytes,
+        *,
+        account: str,
+        subject: str | None,
+        where: Whereabouts | None = None,
+        to: Mapping[str, str] | None = None,
+    ) -> Sequence[Statement]:
+        """What stands beside the event of a code asked for: its kept form and its mail, to a new address if named."""
+        now, code = self._clock(), new_code()
         expires_at = now + self._limits.code_life
         kept = kept_codes.keep(
             challenge_id=challenge_id,
-            challenge=self._codes.of_challenge(secret),
+            challenge=found_by,
             account=account,
             subject=subject,
-            purpose=LOGIN,
-            digest=self._codes.of_code(challenge_id, LOGIN, code),
+            purpose=purpose,
+            digest=self._codes.of_code(challenge_id, purpose, code),
             expires_at=expires_at,
         )
         sealed = self._sealer.seal(code.encode(), about=mail_queue.sealed_about(challenge_id))
@@ -145,32 +166,42 @@ class UseCases:
             now=now,
             expires_at=expires_at,
             where=where,
+            to=to,
         )
-        beside = [*kept, *queued]
-        decide = partial(challenges.request_code, challenge_id=challenge_id, subject=subject, purpose=LOGIN)
-        cause = Cause(ANONYMOUS, correlation).ensuring(lambda _: beside)
-        await self._streams.change(CHALLENGES, challenge_id, decide, cause)
-        return Asked(secret, int(self._limits.code_life.total_seconds()))
+        return [*kept, *queued]
 
     async def log_in(self, challenge: str, code: str, where: Whereabouts, correlation: str) -> LoggedIn:
         """Start a session for whoever gives the right code with the challenge it was asked with.
 
         Raises CodeNotAccepted, whatever the reason: only the history tells it (C-29).
         """
-        now, found_by = self._clock(), self._codes.of_challenge(challenge)
+        found_by = self._codes.of_challenge(challenge)
+        tried, subject = await self.try_code(found_by, LOGIN, code, correlation)
+        try:
+            return await self._start_session(tried, subject, where, self._clock(), correlation)
+        except CodeNotLive as too_late:
+            raise await self.refused_late(found_by, tried, correlation) from too_late
+
+    async def try_code(self, found_by: bytes, purpose: Purpose, code: str, correlation: str) -> tuple[Tried, str]:
+        """Spend a try at a code; answers what is known of it, and whose it is, when it is right (C-05, C-12).
+
+        Raises CodeNotAccepted, once the history has its reason.
+        """
+        now = self._clock()
         evaluated = await kept_codes.spend_try(self._database, found_by, now, self._limits)
         tried = await kept_codes.find(self._database, found_by)
         if tried is None:
             raise await self._refused_stranger(correlation)
-        given = self._codes.of_code(tried.challenge_id, tried.purpose, code)
+        given = self._codes.of_code(tried.challenge_id, purpose, code)
         matches = self._codes.same(given, tried.digest)
         because = verdict(tried, evaluated=evaluated, matches=matches, now=now, limits=self._limits)
         if because is not None or tried.subject is None:
             raise await self._refused(tried, because or "unknown", correlation)
-        try:
-            return await self._start_session(tried, tried.subject, where, now, correlation)
-        except CodeNotLive as too_late:
-            raise await self._refused(tried, await self._why_not_live(found_by, now), correlation) from too_late
+        return tried, tried.subject
+
+    async def refused_late(self, found_by: bytes, tried: Tried, correlation: str) -> CodeNotAccepted:
+        """The right code was refused at the commit: the same answer, and its reason in the history."""
+        return await self._refused(tried, await self._why_not_live(found_by, self._clock()), correlation)
 
     async def _start_session(
         self, tried: Tried, subject: str, where: Whereabouts, now: datetime, correlation: str

@@ -103,10 +103,8 @@ class UseCases:
 
     async def end_framework_agreement(self, agreement_id: str, confirmed: bool, cause: Cause) -> Written:
         """End a framework agreement; its accounts stay (C7). Raises NotFound, NotPermitted, EndingNotConfirmed."""
-        company_id = await companies.with_agreement(self._database, agreement_id)
-        if company_id is None:
-            raise NotFound
-        cause = await self._permitted(policy.END_FRAMEWORK_AGREEMENT, agreement_id, cause)
+        company_id = await companies.with_agreement(self._database, agreement_id) or ""
+        cause = await self._permitted(policy.END_FRAMEWORK_AGREEMENT, agreement_id, cause, exists=bool(company_id))
         decide = partial(ending.end_framework_agreement, agreement_id=agreement_id, confirmed=confirmed)
         return await self._streams.change(COMPANIES, company_id, decide, cause.answering(agreement_id=agreement_id))
 
@@ -117,10 +115,8 @@ class UseCases:
 
         Raises NotFound, NotPermitted, AgreementHasEnded, TextMalformed, LooksLikeACardNumber.
         """
-        company_id = await companies.with_agreement(self._database, agreement_id)
-        if company_id is None:
-            raise NotFound
-        cause = await self._permitted(policy.CREATE_SUB_ACCOUNT, agreement_id, cause)
+        company_id = await companies.with_agreement(self._database, agreement_id) or ""
+        cause = await self._permitted(policy.CREATE_SUB_ACCOUNT, agreement_id, cause, exists=bool(company_id))
         account_id = new_id("account")
         decide = partial(rules.create_sub_account, agreement_id=agreement_id, account_id=account_id, name=name)
         return await self._numbered(company_id, decide, cause, account_id=account_id)
@@ -130,9 +126,8 @@ class UseCases:
 
         Raises NotFound, NotPermitted, EmailMalformed, TextMalformed, LooksLikeACardNumber.
         """
-        if await companies.one(self._database, company_id) is None:
-            raise NotFound
-        cause = await self._permitted(policy.CHANGE_COMPANY, company_id, cause)
+        known = await companies.one(self._database, company_id) is not None
+        cause = await self._permitted(policy.CHANGE_COMPANY, company_id, cause, exists=known)
         decide = partial(rules.change_contact_details, **asdict(contact))
         return await self._streams.change(COMPANIES, company_id, decide, cause.answering(company_id=company_id))
 
@@ -181,16 +176,15 @@ class UseCases:
 
     # ------------------------------------------------------------------------------------------------------------------
 
-    async def _permitted(self, operation: Operation, target: str, cause: Cause) -> Cause:
-        return (await self._access.require(cause.actor, operation, target)).covers(cause)
+    async def _permitted(self, operation: Operation, target: str, cause: Cause, *, exists: bool = True) -> Cause:
+        return (await self._access.require(cause.actor, operation, target, exists=exists)).covers(cause)
 
     async def _change_account(
         self, operation: Operation, account_id: str, decide: Callable[[Company], Sequence[CompanyEvent]], cause: Cause
     ) -> Written:
-        account = await accounts.one(self._database, account_id)
-        if account is None:
-            raise NotFound
-        told = (await self._permitted(operation, account_id, cause)).answering(account_id=account_id)
+        account = await accounts.one(self._database, account_id) or {}
+        cause = await self._permitted(operation, account_id, cause, exists=bool(account))
+        told = cause.answering(account_id=account_id)
         return await self._streams.change(COMPANIES, account["company_id"], decide, told)
 
     async def _numbered(self, stream: str, decide: "_DecideNumbered", cause: Cause, **answer: Any) -> Written:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import Field, StringConstraints
 from starlette.responses import JSONResponse, Response
 
@@ -15,6 +15,7 @@ from services.gateway.adapters.services import Asking, Service
 from services.gateway.contract import PREFIX, Document
 from services.gateway.credentials import CHALLENGE, JSON, SESSION, challenge_of, clear_cookie, set_cookie
 from services.gateway.limits import Buckets, address_of
+from services.gateway.refusing import UnknownParameter
 from services.gateway.whereabouts import whereabouts
 from shared.http.fields import Form
 from shared.http.openapi import COMMAND, Answer
@@ -54,7 +55,7 @@ class LoggedIn(Answer):
 
 def login(auth: Service, *, codes: Buckets, tries: Buckets, trusted_hops: int) -> APIRouter:
     """Logging in: what auth hands out goes into cookies, never into a body (S-01)."""
-    api = APIRouter(prefix=PREFIX, tags=["login"])
+    api = APIRouter(prefix=PREFIX, tags=["login"], dependencies=[Depends(_no_parameters)])
 
     @api.post(
         "/login/codes",
@@ -101,6 +102,12 @@ def login(auth: Service, *, codes: Buckets, tries: Buckets, trusted_hops: int) -
         return response
 
     return api
+
+
+def _no_parameters(request: Request) -> None:
+    """Here, too, what nobody asked for is refused, not passed over. Raises UnknownParameter."""
+    if request.query_params:
+        raise UnknownParameter
 
 
 def _asking(request: Request, path: str, content: dict[str, Any], *, once: bool = False) -> Asking:

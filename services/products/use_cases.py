@@ -152,7 +152,10 @@ class UseCases:
     async def see(self, product_id: str, actor: Actor) -> Row:
         """One product in reach. Raises NotFound."""
         await self._access.require(actor, policy.READ_PRODUCT, product_id)
-        return await self._known(product_id)
+        product = await products.one(self._database, product_id)
+        if product is None:
+            raise NotFound
+        return product
 
     async def foresee(self, events: Sequence[Event], actor: Actor) -> DryRun:
         """What would come of these events in every service, within the actor's reach. Raises Unavailable."""
@@ -162,10 +165,8 @@ class UseCases:
 
     async def _ordering(self, account_id: str, cause: Cause) -> tuple[Row, Cause]:
         """The account that an order is for, and the cause it is made under. Raises NotFound, NotPermitted."""
-        account = await payment_of(self._database, account_id)
-        if account is None:
-            raise NotFound
-        permit = await self._access.require(cause.actor, policy.ORDER_PRODUCT, account_id)
+        account = await payment_of(self._database, account_id) or {}
+        permit = await self._access.require(cause.actor, policy.ORDER_PRODUCT, account_id, exists=bool(account))
         cause = permit.covers(cause).guarded_by(account_must_be_open(account_id))
         return {**account, "account_id": account_id}, cause
 
@@ -181,16 +182,10 @@ class UseCases:
         return await self._streams.change(PRODUCTS, product_id, here, cause.answering(product_id=product_id))
 
     async def _change(self, operation: Operation, product_id: str, decide: "_Decide", cause: Cause) -> Written:
-        await self._known(product_id)
-        permit = await self._access.require(cause.actor, operation, product_id)
+        known = await products.one(self._database, product_id) is not None
+        permit = await self._access.require(cause.actor, operation, product_id, exists=known)
         told = permit.covers(cause).answering(product_id=product_id)
         return await self._streams.change(PRODUCTS, product_id, decide, told)
-
-    async def _known(self, product_id: str) -> Row:
-        product = await products.one(self._database, product_id)
-        if product is None:
-            raise NotFound
-        return product
 
 
 _Decide = Callable[..., Sequence[ProductEvent]]

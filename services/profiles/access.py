@@ -40,11 +40,16 @@ class Permit:
     kind: str
     target: str | None
 
+    @property
+    def grant(self) -> str:
+        """The grant as events name it."""
+        return self.kind if self.target is None else f"{self.kind}:{self.target}"
+
     def covers(self, cause: Cause) -> Cause:
         """The cause, acting under this grant, refused if the grant is gone at the commit (A14)."""
         if self.target is None:
-            return cause.under(self.kind)
-        return cause.under(f"{self.kind}:{self.target}", must_hold(self.actor.id, self.kind, self.target))
+            return cause.under(self.grant)
+        return cause.under(self.grant, must_hold(self.actor.id, self.kind, self.target))
 
 
 class Access:
@@ -53,18 +58,24 @@ class Access:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def require(self, actor: Actor, operation: Operation, target: str = "") -> Permit:
+    async def require(self, actor: Actor, operation: Operation, target: str = "", *, exists: bool = True) -> Permit:
         """The grant under which `actor` may do `operation` on `target`.
 
+        `exists` is what the asking service knows of the target: one that does not exist is refused here, after the same
+        questions as one that is out of reach, so that time does not tell them apart.
         Raises NotFound when the target is out of reach, NotPermitted when only the operation is (A13).
         """
         if actor.kind == STAFF_ACTOR and await self._is_staff(actor):
+            if not exists:
+                raise NotFound
             if STAFF in operation.may:
                 return Permit(actor, STAFF, None)
             raise NotPermitted(operation, operation.rule)
         if actor.kind != PROFILE_ACTOR:
             raise NotFound
         held = await self._held(actor, operation, target)
+        if not exists:
+            raise NotFound
         if not held:
             if operation.on == "anywhere":
                 raise NotPermitted(operation, operation.rule)

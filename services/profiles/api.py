@@ -1,12 +1,14 @@
 """HTTP of profiles: request in, one use case, answer out. Decides nothing."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from starlette.responses import Response
 
 from services.profiles.consequences import REHEARSED, DryRun
+from services.profiles.domain.grants import Grant, GrantKind
+from services.profiles.events import NotTheirs
 from services.profiles.policy import (
     CANCEL_ONESELF,
     CANCEL_PROFILE,
@@ -24,7 +26,7 @@ from services.profiles.policy import (
     REVOKE_PRODUCT_ACCESS,
     asks,
 )
-from services.profiles.use_cases import Grant, GrantKind, UseCases
+from services.profiles.use_cases import UseCases
 from services.profiles.views.people import PAGE
 from shared.http.door import Caller, Command, Door
 from shared.http.fields import Form, Identifier, Line, identifier_in_path
@@ -46,6 +48,13 @@ class NewProfile(Form):
     email: Line = Field(max_length=254, examples=["driver@nordlys.example.com"])
     name: Line = Field(examples=["Dora Dahl"])
     grants: list[GrantForm] = Field(min_length=1, max_length=50)
+
+
+class Changes(Form):
+    """Grants to give and to take, all of them or none: a driver goes from one bizz to another in one command."""
+
+    grant: list[GrantForm] = Field(default_factory=list, max_length=50)
+    revoke: list[GrantForm] = Field(default_factory=list, max_length=50)
 
 
 class Confirmation(Form):
@@ -83,6 +92,20 @@ class Person(Answer):
     phone: str | None
     cancelled: bool
     grants: list[GrantHeld]
+
+
+class EmailChangeOutcome(Answer):
+    """What came of the e-mail address that a person proved last."""
+
+    email: str = Field(examples=["dora@nordlys.example.com"])
+    state: Literal["changed", "refused"]
+    because: NotTheirs | None = Field(description="Why the profile kept the address it had.")
+
+
+class Oneself(Person):
+    """One's own profile, with all of its grants."""
+
+    email_change: EmailChangeOutcome | None
 
 
 class PeoplePage(Answer):
@@ -138,9 +161,9 @@ def routes(use: UseCases, door: Door) -> APIRouter:
         return PeoplePage(items=[Person(**row) for row in found], next=_next(found))
 
     @api.get("/profiles/me", operation_id="getOwnProfile", **asks(READ_ONESELF), responses=QUERY)
-    async def me(caller: Annotated[Caller, Depends(door.caller)]) -> Person:
-        """See one's own profile (A15)."""
-        return Person(**await use.myself(caller.actor))
+    async def me(caller: Annotated[Caller, Depends(door.caller)]) -> Oneself:
+        """See one's own profile, and what came of the last change of its e-mail address (A15)."""
+        return Oneself(**await use.myself(caller.actor))
 
     @api.put(
         "/profiles/me/contact-details",
@@ -183,6 +206,23 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     ) -> Response:
         """End one grant of a person within reach (A4, A5, A12)."""
         return await command.run(lambda cause: use.revoke(profile_id, Grant(form.kind, form.id), cause))
+
+    @api.post(
+        "/profiles/{profile_id}/changes",
+        operation_id="changeGrants",
+        **asks(
+            *(GRANT_MAIN_ADMINISTRATOR, GRANT_ACCOUNT_ADMINISTRATOR, GRANT_PRODUCT_ACCESS),
+            *(REVOKE_MAIN_ADMINISTRATOR, REVOKE_ACCOUNT_ADMINISTRATOR, REVOKE_PRODUCT_ACCESS),
+        ),
+        responses=COMMAND,
+        response_model=Changed,
+    )
+    async def change(
+        profile_id: ProfileId, form: Changes, command: Annotated[Command, Depends(door.command)]
+    ) -> Response:
+        """Give and take several grants of a person within reach, all or nothing (A4, A5, A8, A12)."""
+        give, take = ([Grant(grant.kind, grant.id) for grant in grants] for grants in (form.grant, form.revoke))
+        return await command.run(lambda cause: use.change_grants(profile_id, give, take, cause))
 
     @api.post(
         "/profiles/{profile_id}/cancel",

@@ -12,6 +12,9 @@ from shared.refusals import RefusedAttempt
 Ending = Literal["revoked", "product-closed", "profile-cancelled", "account-ended", "agreement-ended"]
 """Why a grant ended."""
 
+NotTheirs = Literal["address-taken", "profile-cancelled"]
+"""Why a proven address did not become a profile's."""
+
 
 class ProfileCreated(Event, type="profiles.profile-created.v1"):
     """A person got a login, known by one e-mail address (A9)."""
@@ -85,6 +88,24 @@ class ContactDetailsChanged(Event, type="profiles.contact-details-changed.v1"):
     phone: Personal[str | None]
 
 
+class EmailChanged(Event, type="profiles.email-changed.v1"):
+    """A person proved a new e-mail address; it is the profile's, and the old one is free (A15, A8, A9)."""
+
+    profile_id: Pseudonym[str]
+    email: Personal[str]
+    """The address as it was written; mail goes there."""
+    address: Personal[str]
+    """The address as it is compared."""
+
+
+class EmailChangeRefused(Event, type="profiles.email-change-refused.v1"):
+    """A person proved a new e-mail address, but their profile keeps the one it has (A9, A11)."""
+
+    profile_id: Pseudonym[str]
+    email: Personal[str]
+    because: Plain[NotTheirs]
+
+
 class ProfileCancelled(Event, type="profiles.profile-cancelled.v1"):
     """The login is over: every grant ended before this event in the same commit, every session ends with it (A11)."""
 
@@ -104,5 +125,7 @@ ProfileEvent = (
     | AccountAdministratorRevoked
     | ProductAccessRevoked
     | ContactDetailsChanged
+    | EmailChanged
+    | EmailChangeRefused
     | ProfileCancelled
 )

@@ -119,6 +119,9 @@ READ_ONESELF = Operation("profile.read-oneself", "see one's own profile", "onese
 CHANGE_ONESELF = Operation(
     "profile.change-own-contact-details", "change one's own contact details", "oneself", (ONESELF,), "A15"
 )
+CHANGE_OWN_EMAIL = Operation(
+    "profile.change-own-email", "change one's own e-mail address", "oneself", (ONESELF,), "A15"
+)
 READ_POLICY = Operation("access.read-policy", "read this table", "anywhere", _EVERYBODY, "A13")
 
 READ_HISTORY = Operation("history.read", "read the history", "anywhere", _ADMINISTRATORS_AND_STAFF, "H3")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from services.auth.events import AddressProven
 from services.company.events import (
     AccountAdministratorNamed,
     AccountEnded,
@@ -9,7 +10,9 @@ from services.company.events import (
     MainAdministratorNamed,
 )
 from services.products.events import ProductClosed
-from services.profiles.use_cases import Grant, UseCases
+from services.profiles.domain.grants import Grant
+from services.profiles.use_cases import UseCases
+from shared.actor import Actor
 from shared.cause import Cause
 from shared.envelope import Recorded
 from shared.events import Event
@@ -31,6 +34,11 @@ def reactions(use: UseCases) -> Mapping[type[Event], Reaction]:
         grant = Grant("main-administrator", named.agreement_id)
         await use.grant_named(named.email, named.name, grant, named.company_id, cause)
 
+    async def whenever_an_address_is_proven_its_profile_gets_it(recorded: Recorded, cause: Cause) -> None:
+        proven = recorded.data
+        assert isinstance(proven, AddressProven)  # noqa: S101 (narrows: registered for it)
+        await use.change_email(Actor.parse(proven.subject).id, proven.email, cause)
+
     async def whenever_a_product_closes_access_to_it_ends(recorded: Recorded, cause: Cause) -> None:
         closed = recorded.data
         assert isinstance(closed, ProductClosed)  # noqa: S101 (narrows: registered for it)
@@ -47,6 +55,7 @@ def reactions(use: UseCases) -> Mapping[type[Event], Reaction]:
         await use.end_main_administrators_of(ended.agreement_id, cause)
 
     return {
+        AddressProven: whenever_an_address_is_proven_its_profile_gets_it,
         AccountAdministratorNamed: whenever_an_account_administrator_is_named_they_get_a_profile,
         MainAdministratorNamed: whenever_a_main_administrator_is_named_they_get_a_profile,
         ProductClosed: whenever_a_product_closes_access_to_it_ends,

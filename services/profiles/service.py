@@ -41,7 +41,7 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
             Holders(),
         ),
         hears=("auth", "company", "products"),
-        follows=[*(kind for kind in STREAMS if kind != "profile"), "key", "session"],
+        follows=[*(kind for kind in STREAMS if kind != "profile"), "key", "session", "email-change"],
         copies=(reach, SigningKeys(), OpenSessions()),
         attempt_refused=AttemptRefused,
     )

@@ -3,17 +3,34 @@
 A4, A5, A10, A11: who may create, grant, revoke and cancel is asked of the one policy (`policy.py`), within reach only.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from functools import partial
 
 from services.profiles import access, policy
-from services.profiles.access import Access
+from services.profiles.access import Access, Permit
 from services.profiles.consequences import DryRun, foresee
 from services.profiles.domain import profile as rules
-from services.profiles.domain.profile import Profile, evolve
-from services.profiles.events import Ending, ProfileCancelled, ProfileEvent
-from services.profiles.policy import ACCOUNT, MAIN, PRODUCT, Operation
+from services.profiles.domain.grants import (
+    Decide,
+    Grant,
+    GrantKind,
+    changed_by,
+    giving,
+    held_by,
+    in_turn,
+    must_not_contradict,
+    taking,
+)
+from services.profiles.domain.profile import (
+    EmailHasProductAccess,
+    Profile,
+    ProfileHasAnotherAddress,
+    ProfileIsCancelled,
+    evolve,
+)
+from services.profiles.events import Ending, NotTheirs, ProfileCancelled, ProfileEvent
+from services.profiles.policy import MAIN, PRODUCT, STAFF, WHO, Operation
 from services.profiles.reach import account_must_be_open, agreement_must_be_open
 from services.profiles.views import open_sessions, people
 from services.profiles.views.holders import holders_at, nobody_is_left
@@ -24,14 +41,14 @@ from shared.actor import Actor
 from shared.cause import Cause, Written
 from shared.database import Database, Row
 from shared.email_address import normalised
-from shared.errors import Forbidden, NotFound, Unavailable
+from shared.errors import Forbidden, NotFound, Refusal, Unavailable
 from shared.events import Event
+from shared.eventstore.statement import Statement
 from shared.eventstore.streams import Category, Change, Streams
 from shared.ids import new_id
 
 PROFILES = Category("profile", Profile(), evolve)
 
-GrantKind = Literal["main-administrator", "account-administrator", "product-access"]
 MOST_RACES = 8
 AT_ONCE = 200
 """The most profiles that end something in one commit: others want to write meanwhile."""
@@ -43,13 +60,19 @@ class CannotCancel(Forbidden):
     code = "cannot-cancel"
     rule = "A11"
 
+    def __init__(self) -> None:
+        # The one answer that tells nothing of where else this person holds something (A9).
+        super().__init__(who_could=f"{WHO[STAFF]} or the person themselves")
+
 
 @dataclass(frozen=True, slots=True)
-class Grant:
-    """A grant as people name it: its kind, and the agreement, account or product it is for."""
+class _Step:
+    """One grant to give or to take: under which permit, what is decided, what must still hold at the commit."""
 
-    kind: GrantKind
-    id: str
+    grant: Grant
+    permit: Permit
+    decide: Decide
+    guards: Sequence[Statement] = ()
 
 
 class UseCases:
@@ -67,33 +90,32 @@ class UseCases:
 
         Raises EmailMalformed, EmailHasProductAccess, ProductIsClosed, NotFound, NotPermitted.
         """
-        address = normalised(email)
-        decisions = [await self._granting(grant, cause) for grant in grants]
-        for _, guarded in decisions:
-            cause = guarded(cause)
-        for _ in range(MOST_RACES):
-            profile_id = await profile_of(self._database, address) or new_id("profile")
-            decide = _in_turn(_creating(profile_id, email, name), *(decision for decision, _ in decisions))
-            try:
-                return await self._streams.change(PROFILES, profile_id, decide, cause.answering(profile_id=profile_id))
-            except AddressTaken:
-                continue  # somebody created it at this very moment: it is theirs that gets the grant
-        raise Unavailable
+        normalised(email)
+        steps = [await self._giving(grant, cause.actor) for grant in grants]
+        return await self._create(email, name, [step.decide for step in steps], _acting(steps, cause))
 
     async def grant(self, profile_id: str, grant: Grant, cause: Cause) -> Written:
-        """Grant one more thing to somebody in reach. Raises as `create_profile`."""
-        await self.see(profile_id, cause.actor)
-        decision, guarded = await self._granting(grant, cause)
-        return await self._streams.change(
-            PROFILES, profile_id, decision, guarded(cause).answering(profile_id=profile_id)
-        )
+        """Grant one more thing to somebody in reach. Raises as `change_grants`."""
+        return await self.change_grants(profile_id, [grant], [], cause)
 
     async def revoke(self, profile_id: str, grant: Grant, cause: Cause) -> Written:
-        """End one grant of somebody in reach. Raises NotFound, NotPermitted, LastAdministrator (A12)."""
+        """End one grant of somebody in reach. Raises as `change_grants`."""
+        return await self.change_grants(profile_id, [], [grant], cause)
+
+    async def change_grants(
+        self, profile_id: str, give: Sequence[Grant], take: Sequence[Grant], cause: Cause
+    ) -> Written:
+        """Give and take grants of somebody in reach, all or nothing; what is taken goes first (A4, A5, A8).
+
+        Raises NotFound, NotPermitted, EmailHasProductAccess, ProductIsClosed, GrantGivenAndTaken, and
+        LastAdministrator for what would be left once all of it counts (A12).
+        """
+        must_not_contradict(give, take)
         await self.see(profile_id, cause.actor)
-        permit = await self._access.require(cause.actor, _REVOKING[grant.kind], grant.id)
-        cause = _keeping_administrators(permit.covers(cause)).answering(profile_id=profile_id)
-        return await self._streams.change(PROFILES, profile_id, _revoking(grant), cause)
+        steps = [await self._taking(grant, cause.actor) for grant in take]
+        steps += [await self._giving(grant, cause.actor) for grant in give]
+        cause = _keeping_administrators(_acting(steps, cause)).answering(profile_id=profile_id)
+        return await self._streams.change(PROFILES, profile_id, in_turn(*(step.decide for step in steps)), cause)
 
     async def cancel(self, profile_id: str, confirmed: bool, cause: Cause) -> Written:
         """End a login, one's own or one within reach (A11).
@@ -101,14 +123,15 @@ class UseCases:
         Raises NotFound, CannotCancel, CancellingNotConfirmed, LastAdministrator (A12).
         """
         myself = cause.actor == Actor(access.PROFILE_ACTOR, profile_id)
-        held = frozenset[tuple[str, str]]()
+        held = frozenset[Grant]()
         if not myself:
             await self.see(profile_id, cause.actor)
             profile, _ = await self._streams.load(PROFILES, profile_id)
-            held, cause = _held(profile), await self._covering_all(profile, cause)
+            held = held_by(profile)
+            cause = _acting(await self._taking_all(held, cause.actor), cause)
 
         def decide(now: Profile) -> Sequence[ProfileEvent]:
-            if not myself and not _held(now) <= held:
+            if not myself and not held_by(now) <= held:
                 raise CannotCancel  # granted something more while we looked
             return rules.cancel(now, confirmed=confirmed)
 
@@ -128,14 +151,18 @@ class UseCases:
 
     async def grant_named(self, email: str, name: str, grant: Grant, company_id: str, cause: Cause) -> Written:
         """Customer service named somebody's first administrator: create the profile, grant it (C6)."""
-        for _ in range(MOST_RACES):
-            profile_id = await profile_of(self._database, normalised(email)) or new_id("profile")
-            decide = _in_turn(_creating(profile_id, email, name), _decision(grant, "", company_id))
-            try:
-                return await self._streams.change(PROFILES, profile_id, decide, cause)
-            except AddressTaken:
-                continue
-        raise Unavailable
+        return await self._create(email, name, [giving(grant, account_id="", company_id=company_id)], cause)
+
+    async def change_email(self, profile_id: str, email: str, cause: Cause) -> Written:
+        """An address was proven to be somebody's: their profile gets it, or they are told why not (A15, A9).
+
+        Raises NotFound, EmailMalformed.
+        """
+        try:
+            return await self._streams.change(PROFILES, profile_id, partial(rules.change_email, email=email), cause)
+        except tuple(_NOT_THEIRS) as refusal:
+            refuse = partial(rules.refuse_email_change, email=email, because=_NOT_THEIRS[type(refusal)])
+            return await self._streams.change(PROFILES, profile_id, refuse, cause)
 
     async def end_access_to_product(self, product_id: str, cause: Cause) -> Written:
         """A product was closed: every access to it ends (P4, A8). Raises GrantedMeanwhile."""
@@ -184,112 +211,96 @@ class UseCases:
 
     # -----------------------------------------------------------------------------------------------------------------
 
-    async def _granting(self, grant: Grant, cause: Cause) -> "tuple[_Decide, Callable[[Cause], Cause]]":
-        """The decision that makes a grant, and the cause it is made under. Raises NotFound, NotPermitted."""
-        permit = await self._access.require(cause.actor, _GRANTING[grant.kind], grant.id)
-        if grant.kind == PRODUCT:
-            product = await where_is(self._database, grant.id)
-            if product is None:
-                raise NotFound
-            if not product["open"]:
-                raise ProductIsClosed
-            decision = _decision(grant, product["account_id"], product["company_id"])
-            still = (account_must_be_open(product["account_id"]), must_be_open(grant.id))
-            return decision, lambda cause: permit.covers(cause).guarded_by(*still)
-        open_ = agreement_must_be_open(grant.id) if grant.kind == MAIN else account_must_be_open(grant.id)
-        decision = _decision(grant, "", await self._company_of(grant))
-        return decision, lambda cause: permit.covers(cause).guarded_by(open_)
+    async def _create(self, email: str, name: str, decisions: Sequence[Decide], cause: Cause) -> Written:
+        """The profile of an address, created if there is none, and what is decided about it, in one commit (A9)."""
+        address = normalised(email)
+        for _ in range(MOST_RACES):
+            profile_id = await profile_of(self._database, address) or new_id("profile")
+            decide = in_turn(_creating(profile_id, email, name), *decisions)
+            try:
+                return await self._streams.change(PROFILES, profile_id, decide, cause.answering(profile_id=profile_id))
+            except (AddressTaken, ProfileHasAnotherAddress):
+                continue  # somebody got it or left it at this very moment: whoever has it now gets the grant
+        raise Unavailable
+
+    async def _giving(self, grant: Grant, actor: Actor) -> _Step:
+        """What makes a grant. Raises NotFound, NotPermitted, ProductIsClosed."""
+        permit = await self._access.require(actor, _GRANTING[grant.kind], grant.id)
+        if grant.kind != PRODUCT:
+            company_id = await self._company_of(grant)
+            open_ = agreement_must_be_open(grant.id) if grant.kind == MAIN else account_must_be_open(grant.id)
+            return _Step(grant, permit, giving(grant, account_id="", company_id=company_id), (open_,))
+        product = await where_is(self._database, grant.id)
+        if product is None:
+            raise NotFound
+        if not product["open"]:
+            raise ProductIsClosed
+        decide = giving(grant, account_id=product["account_id"], company_id=product["company_id"])
+        return _Step(grant, permit, decide, (account_must_be_open(product["account_id"]), must_be_open(grant.id)))
+
+    async def _taking(self, grant: Grant, actor: Actor) -> _Step:
+        """What ends a grant. Raises NotFound, NotPermitted."""
+        return _Step(grant, await self._access.require(actor, _REVOKING[grant.kind], grant.id), taking(grant))
 
     async def _company_of(self, grant: Grant) -> str:
+        # By the kind of the grant: an agreement is no account, whoever names it as one.
         row = await self._database.row(
-            "SELECT company_id FROM reach_accounts WHERE account_id = %(id)s "
-            "UNION SELECT company_id FROM reach_agreements WHERE agreement_id = %(id)s",
-            {"id": grant.id},
+            "SELECT company_id FROM reach_accounts WHERE %(kind)s = 'account-administrator' AND account_id = %(id)s "
+            "UNION SELECT company_id FROM reach_agreements "
+            "WHERE %(kind)s = 'main-administrator' AND agreement_id = %(id)s",
+            {"kind": grant.kind, "id": grant.id},
         )
         if row is None:
             raise NotFound
         return str(row["company_id"])
 
-    async def _covering_all(self, profile: Profile, cause: Cause) -> Cause:
-        """Every grant of the profile must be one that the actor could revoke. Raises CannotCancel."""
-        for kind, target in sorted(_held(profile)):
-            try:
-                permit = await self._access.require(cause.actor, _REVOKING[kind], target)
-            except (NotFound, Forbidden):
-                raise CannotCancel from None
-            cause = permit.covers(cause)
-        return cause
+    async def _taking_all(self, held: frozenset[Grant], actor: Actor) -> list[_Step]:
+        """Every one of these grants must be one that the actor could revoke (A11). Raises CannotCancel."""
+        try:
+            return [await self._taking(grant, actor) for grant in sorted(held, key=astuple)]
+        except (NotFound, Forbidden):
+            raise CannotCancel from None
 
 
-_Decide = Callable[[Profile], Sequence[ProfileEvent]]
-
-_GRANTING: dict[str, Operation] = {
-    MAIN: policy.GRANT_MAIN_ADMINISTRATOR,
-    ACCOUNT: policy.GRANT_ACCOUNT_ADMINISTRATOR,
-    PRODUCT: policy.GRANT_PRODUCT_ACCESS,
+_GRANTING: Mapping[GrantKind, Operation] = {
+    "main-administrator": policy.GRANT_MAIN_ADMINISTRATOR,
+    "account-administrator": policy.GRANT_ACCOUNT_ADMINISTRATOR,
+    "product-access": policy.GRANT_PRODUCT_ACCESS,
 }
-_REVOKING: dict[str, Operation] = {
-    MAIN: policy.REVOKE_MAIN_ADMINISTRATOR,
-    ACCOUNT: policy.REVOKE_ACCOUNT_ADMINISTRATOR,
-    PRODUCT: policy.REVOKE_PRODUCT_ACCESS,
+_REVOKING: Mapping[GrantKind, Operation] = {
+    "main-administrator": policy.REVOKE_MAIN_ADMINISTRATOR,
+    "account-administrator": policy.REVOKE_ACCOUNT_ADMINISTRATOR,
+    "product-access": policy.REVOKE_PRODUCT_ACCESS,
+}
+_NOT_THEIRS: Mapping[type[Refusal], NotTheirs] = {
+    AddressTaken: "address-taken",
+    EmailHasProductAccess: "address-taken",  # the same address, met by the other unique key first
+    ProfileIsCancelled: "profile-cancelled",
 }
 
 
-def _creating(profile_id: str, email: str, name: str) -> _Decide:
+def _creating(profile_id: str, email: str, name: str) -> Decide:
     return lambda profile: rules.create_profile(profile, profile_id=profile_id, email=email, name=name)
 
 
-def _decision(grant: Grant, account_id: str, company_id: str) -> _Decide:
-    def decide(profile: Profile) -> Sequence[ProfileEvent]:
-        if grant.kind == MAIN:
-            return rules.grant_main_administrator(profile, agreement_id=grant.id, company_id=company_id)
-        if grant.kind == ACCOUNT:
-            return rules.grant_account_administrator(profile, account_id=grant.id, company_id=company_id)
-        return rules.grant_product_access(profile, product_id=grant.id, account_id=account_id, company_id=company_id)
+def _acting(steps: Sequence[_Step], cause: Cause) -> Cause:
+    """The cause, acting under the permit of every step; each event names the one that it was made under (A14, H1)."""
+    for step in steps:
+        cause = step.permit.covers(cause).guarded_by(*step.guards)
+    permits = {step.grant: step.permit.grant for step in steps}
 
-    return decide
+    def grant_of(event: Event) -> str | None:
+        changed = changed_by(event)
+        return permits.get(changed) if changed else None
 
-
-def _revoking(grant: Grant, because: Ending = "revoked") -> _Decide:
-    def decide(profile: Profile) -> Sequence[ProfileEvent]:
-        if grant.kind == MAIN:
-            return rules.revoke_main_administrator(profile, agreement_id=grant.id, because=because)
-        if grant.kind == ACCOUNT:
-            return rules.revoke_account_administrator(profile, account_id=grant.id, because=because)
-        return rules.end_product_access(profile, product_id=grant.id, because=because)
-
-    return decide
+    return cause.under_each(grant_of)
 
 
 def _ending(held: Row, because: Ending) -> Change[Profile]:
     grants = [Grant(**grant) for grant in held["grants"]]
-    return Change(PROFILES, held["profile_id"], _in_turn(*(_revoking(grant, because) for grant in grants)))
-
-
-def _in_turn(*decisions: _Decide) -> _Decide:
-    """Several decisions as one: each sees what those before it decided."""
-
-    def decide(profile: Profile) -> Sequence[ProfileEvent]:
-        events: list[ProfileEvent] = []
-        for decision in decisions:
-            decided = decision(profile)
-            for event in decided:
-                profile = evolve(profile, event)
-            events += decided
-        return events
-
-    return decide
+    return Change(PROFILES, held["profile_id"], in_turn(*(taking(grant, because) for grant in grants)))
 
 
 def _keeping_administrators(cause: Cause) -> Cause:
     # Customer service may leave an account without an administrator; nobody else may (A12).
     return cause if cause.actor.kind == access.STAFF_ACTOR else cause.ensuring(administrators_stay)
-
-
-def _held(profile: Profile) -> frozenset[tuple[str, str]]:
-    product = {(PRODUCT, profile.product_access.product_id)} if profile.product_access else set()
-    return frozenset(
-        {(MAIN, agreement) for agreement in profile.main}
-        | {(ACCOUNT, account) for account in profile.accounts}
-        | product
-    )

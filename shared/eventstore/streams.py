@@ -173,7 +173,7 @@ class Streams:
             position=0,
             time=self._clock(),
             actor=cause.actor,
-            grant=cause.grant,
+            grant=cause.grant_of(event) or cause.grant,
             correlation=cause.correlation,
             causation=cause.causation,
             data=event,

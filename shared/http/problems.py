@@ -58,6 +58,7 @@ class Problem(BaseModel):
     detail: str = Field(examples=["This e-mail address has access to a product already."])
     code: str = Field(examples=["email-has-product-access"], description="Stable; meant for programs.")
     rule: str | None = Field(default=None, examples=["A8"], description="The number of the rule that refuses.")
+    who_could: str | None = Field(default=None, description="Who may do what the asker may not.")
     errors: list[dict[str, str]] | None = Field(default=None, description="What is wrong with which field.")
     request_id: str | None = Field(default=None, description="Name it when you ask for help.")
 
@@ -112,26 +113,31 @@ async def _refusal(_request: Request, refusal: Exception) -> Response:
     return answer(body_of(refusal, status_of(refusal)), headers_of(refusal))
 
 
-async def _invalid(_request: Request, wrong: Exception) -> Response:
+async def _invalid(request: Request, wrong: Exception) -> Response:
     assert isinstance(wrong, RequestValidationError)  # noqa: S101 (registered for it)
     errors = wrong.errors()
     if any(error["type"] == "json_invalid" for error in errors):
         return problem(400, "malformed-json", "The body is not JSON.")
     if any(error["loc"][0] == "path" for error in errors):
         # An identifier that cannot exist is answered like one that does not (A13).
-        return answer(body_of(NotFound(), 404))
+        return _no_such_thing(request)
     fields = [{"field": ".".join(map(str, e["loc"][1:])) or str(e["loc"][0]), "error": e["msg"]} for e in errors]
     return problem(422, "invalid-request", "Some fields are not valid.", errors=fields)
 
 
-async def _http(_request: Request, wrong: Exception) -> Response:
+async def _http(request: Request, wrong: Exception) -> Response:
     assert isinstance(wrong, HTTPException)  # noqa: S101 (registered for it)
     if wrong.status_code == 404:
-        return answer(body_of(NotFound(), 404))
+        return _no_such_thing(request)
     codes = {405: "method-not-allowed", 400: "malformed-request"}
     response = problem(wrong.status_code, codes.get(wrong.status_code, "http-error"), TITLE.get(wrong.status_code, ""))
     response.headers.update(wrong.headers or {})
     return response
+
+
+def _no_such_thing(request: Request) -> Response:
+    """To the letter as a rule answers it."""
+    return answer(body_of(NotFound(), 404) | {"request_id": request.state.request_id})
 
 
 async def _defect(_request: Request, defect: Exception) -> Response:

@@ -19,6 +19,7 @@ from services.company.events import AccountEnded, AccountOpened, CompanyRegister
 from services.products.events import ETicketOrdered
 from services.profiles.events import (
     AccountAdministratorGranted,
+    EmailChanged,
     MainAdministratorGranted,
     ProductAccessGranted,
     ProfileCreated,
@@ -40,6 +41,7 @@ from tests.auth.conftest import (
     name,
     replica,
 )
+from tests.auth.test_email_change import logged_in
 from tests.feed import Asking, running
 
 COMPANY, ACCOUNT, AGREEMENT, ETICKET = name("company", 1), name("account", 1), name("agreement", 1), name("product", 1)
@@ -309,6 +311,26 @@ async def test_nobody_is_mailed_about_the_past_or_after_their_login_is_cancelled
     assert await delivered(world, inbox) == []
     await world.post("/login/codes", email=SUSANNE)
     assert [mail.to for mail in await delivered(world, inbox)] == [(SUSANNE,)]
+
+
+async def test_a15_the_code_goes_to_the_new_address_and_once_it_is_changed_the_old_one_is_told(
+    world: World, inbox: Path
+) -> None:
+    dora, new = await logged_in(world, DORA), "dora@rødgrød.example.com"
+    code = await dora.request(new)
+    [to_new] = [mail for mail in await delivered(world, inbox) if mail.subject == "Confirm your e-mail address"]
+    assert (to_new.to, code in to_new.text) == (("dora@xn--rdgrd-vuad.example.com",), True)
+    assert "Dora Dahl wants to log in" in flat(to_new)
+    changed = EmailChanged(profile_id=DORAS_ID, email=new, address="dora@xn--rdgrd-vuad.example.com")
+    letter = world.feed.letter(changed)
+    assert world.auth.backbone.inbox is not None
+    for _ in range(3):
+        await world.auth.backbone.inbox.take_letters([letter])
+    mails = [mail for mail in await delivered(world, inbox) if mail.subject == "Your e-mail address has been changed"]
+    [to_old] = mails
+    assert to_old.to == (DORA,)
+    assert "If that was not you" in flat(to_old)
+    assert "rødgrød" not in to_old.text, "whoever reads the old mailbox learns no new address"
 
 
 async def test_mail_goes_to_the_address_as_it_was_written(world: World, inbox: Path) -> None:

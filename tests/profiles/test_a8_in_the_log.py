@@ -1,16 +1,22 @@
-"""A8 in the log itself, not only in the view: random commands over people, products and companies, with crashes."""
+"""A8 in the log itself, not only in the view: random commands over people, products and companies, with crashes.
+
+A15: among them, people prove one another's addresses and new ones, at the same moment as they are granted something.
+"""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
+from services.auth.events import AddressProven
 from services.company.events import AccountEnded
 from services.profiles.events import (
     AccountAdministratorGranted,
     AccountAdministratorRevoked,
+    EmailChanged,
     ProductAccessGranted,
     ProductAccessRevoked,
     ProfileCancelled,
@@ -34,15 +40,20 @@ from tests.profiles.conftest import (
 )
 
 PEOPLE = tuple(f"driver{number}@nordlys.example.com" for number in range(3))
+ADDRESSES = (*PEOPLE, "new@nordlys.example.com")
+NOBODY = name("profile", 404)
+PROOFS = itertools.count(1)
 PRODUCTS = tuple(name("product", 300 + number) for number in range(4))
 WHERE = {p: (NORDLYS_ROAD, NORDLYS) if n % 2 else (HAVNEFART_MAIN, HAVNEFART) for n, p in enumerate(PRODUCTS)}
 
 Command = tuple[str, int, int, int]
-"""What, with whom, with which product, on which replica."""
+"""What, with whom, with which product or address, on which replica."""
 
 COMMANDS = st.lists(
     st.tuples(
-        st.sampled_from(["grant", "grant", "grant", "revoke", "cancel", "close", "end", "crash"]),
+        st.sampled_from(
+            ["grant", "grant", "grant", "revoke", "cancel", "close", "end", "change-email", "change-email", "crash"]
+        ),
         st.integers(0, len(PEOPLE) - 1),
         st.integers(0, len(PRODUCTS) - 1),
         st.integers(0, 1),
@@ -116,6 +127,10 @@ async def _do(
     elif what == "close":
         await replicas[0].feed.given(closed(product, WHERE[product][0]))  # said again, it does no harm
         return
+    elif what == "change-email":
+        if (profile := await _profile_of(world, email)) != NOBODY:
+            await world.feed.given(_proven(profile, ADDRESSES[which]))
+        return
     else:
         profile = await _profile_of(world, email)
         path, body = ("revoke", grant) if what == "revoke" else ("cancel", {"confirm": True})
@@ -124,13 +139,18 @@ async def _do(
     assert answer.status_code < 500 or answer.status_code == 503, answer.text
 
 
+def _proven(profile: str, address: str) -> AddressProven:
+    challenge = name("email-change", next(PROOFS))
+    return AddressProven(challenge_id=challenge, subject=f"profile:{profile}", email=address, address=address)
+
+
 async def _profile_of(world: World, email: str) -> str:
     query = "SELECT profile_id FROM profile_by_email WHERE address = %s"
     try:
         row = await world.backbone.database.row(query, (email,))
     except Unavailable:
         return await _profile_of(world, email)  # the crash was just now
-    return row["profile_id"] if row else name("profile", 404)
+    return row["profile_id"] if row else NOBODY
 
 
 async def _lose_every_connection(world: World) -> None:
@@ -149,6 +169,12 @@ def _no_address_ever_reaches_two_products(world: World) -> None:
         match recorded.data:
             case ProfileCreated(profile_id=profile, address=its):
                 assert its not in address.values(), "an address has one profile (A9)"
+                address[profile] = its
+            case EmailChanged(profile_id=profile, address=its):
+                assert its not in set(address.values()) - {address[profile]}, "an address has one profile (A9)"
+                if product := reaches.pop(address[profile], None):
+                    assert its not in reaches, "an address reaches one product (A8)"
+                    reaches[its] = product
                 address[profile] = its
             case ProductAccessGranted(profile_id=profile, product_id=product):
                 assert reaches.get(address[profile], product) == product, "an address reaches one product (A8)"

@@ -221,6 +221,7 @@ async def test_a15_everyone_may_see_and_change_their_own_contact_details(world: 
         "phone": "20304050",
         "cancelled": False,
         "grants": [{"kind": "product-access", "id": BIZZ}],
+        "email_change": None,
     }
 
 

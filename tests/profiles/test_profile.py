@@ -13,12 +13,14 @@ from services.profiles.domain.profile import (
     ProfileIsCancelled,
     cancel,
     change_contact_details,
+    change_email,
     create_profile,
     end_product_access,
     evolve,
     grant_account_administrator,
     grant_main_administrator,
     grant_product_access,
+    refuse_email_change,
     revoke_account_administrator,
     revoke_main_administrator,
 )
@@ -26,6 +28,8 @@ from services.profiles.events import (
     AccountAdministratorGranted,
     AccountAdministratorRevoked,
     ContactDetailsChanged,
+    EmailChanged,
+    EmailChangeRefused,
     MainAdministratorGranted,
     MainAdministratorRevoked,
     ProductAccessGranted,
@@ -160,6 +164,8 @@ def test_a11_a_cancelled_profile_is_given_nothing() -> None:
             command(given(CREATED, CANCELLED))
     with pytest.raises(ProfileIsCancelled):
         change_contact_details(given(CREATED, CANCELLED), name="Anna Holm", phone=None)
+    with pytest.raises(ProfileIsCancelled):
+        change_email(given(CREATED, CANCELLED), email="anna.holm@nordlys.example.com")
 
 
 def test_a15_a_person_changes_their_own_name_and_phone() -> None:
@@ -168,8 +174,35 @@ def test_a15_a_person_changes_their_own_name_and_phone() -> None:
     assert change_contact_details(given(CREATED, *changed), name=" Anna  Holm", phone="+45 11 22 33 44 ") == []
 
 
+def test_a15_a_proven_address_takes_the_place_of_the_old_one_and_leaves_the_grants() -> None:
+    before = given(CREATED, REACHES_BIZZ)
+    changed = change_email(before, email=" Anna.Holm@Nordlys.example.com ")
+    new = {"email": "Anna.Holm@Nordlys.example.com", "address": "anna.holm@nordlys.example.com"}
+    assert changed == [EmailChanged(profile_id=ANNA, **new)]
+    assert change_email(given(CREATED, *changed), email=new["email"]) == []
+    assert given(CREATED, REACHES_BIZZ, *changed).product_access == before.product_access
+    assert create_anna(given(CREATED, *changed), email=new["email"]) == []
+
+
+def test_a15_the_own_address_in_another_spelling_is_where_mail_goes_from_now_on() -> None:
+    [changed] = change_email(given(CREATED), email="anna@Nordlys.example.com")
+    assert isinstance(changed, EmailChanged)
+    assert (changed.email, changed.address) == ("anna@Nordlys.example.com", "anna@nordlys.example.com")
+
+
+def test_a9_an_address_that_cannot_become_the_profiles_changes_nothing_in_it() -> None:
+    for profile in (given(CREATED), given(CREATED, CANCELLED)):
+        refused = refuse_email_change(profile, email="maja@nordlys.example.com", because="address-taken")
+        assert refused == [
+            EmailChangeRefused(profile_id=ANNA, email="maja@nordlys.example.com", because="address-taken")
+        ]
+        assert reduce(evolve, refused, profile) == profile
+
+
 def test_nothing_is_done_to_a_profile_that_nobody_created() -> None:
-    for command in (make_main_administrator, make_administrator, reach_bizz, partial(cancel, confirmed=True)):
+    change_address = partial(change_email, email="anna.holm@nordlys.example.com")
+    make = (make_main_administrator, make_administrator, reach_bizz, change_address)
+    for command in (*make, partial(cancel, confirmed=True)):
         with pytest.raises(NotFound):
             command(Profile())
 

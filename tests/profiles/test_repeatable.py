@@ -1,21 +1,25 @@
 """Asking a profile again changes nothing; A8 and A11 hold in every history."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial, reduce
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.profiles.domain.grants import Grant, changed_by, giving, held_by, in_turn, taking
 from services.profiles.domain.profile import (
     Profile,
     cancel,
     change_contact_details,
+    change_email,
     create_profile,
     end_product_access,
     evolve,
     grant_account_administrator,
     grant_main_administrator,
     grant_product_access,
+    refuse_email_change,
     revoke_account_administrator,
     revoke_main_administrator,
 )
@@ -38,6 +42,20 @@ def asked(decision: Callable[..., list[ProfileEvent]], **asks: st.SearchStrategy
     return st.fixed_dictionaries(asks).map(lambda arguments: partial(decision, **arguments))
 
 
+GRANTS = st.one_of(
+    st.builds(Grant, st.just("main-administrator"), AGREEMENTS),
+    st.builds(Grant, st.just("account-administrator"), ACCOUNTS),
+    st.builds(Grant, st.just("product-access"), PRODUCTS),
+)
+SETS = st.lists(GRANTS, max_size=4, unique=True)
+
+
+def change_grants(profile: Profile, *, give: list[Grant], take: list[Grant]) -> list[ProfileEvent]:
+    """A change set, as the use case puts it together."""
+    given = [giving(grant, account_id="account-1", company_id="company-1") for grant in give if grant not in take]
+    return list(in_turn(*(taking(grant) for grant in take), *given)(profile))
+
+
 COMPANY: dict[str, st.SearchStrategy[object]] = {"company_id": st.just("company-1")}
 COMMANDS = st.one_of(
     asked(create_profile, profile_id=st.just("profile-1"), email=EMAILS, name=NAMES),
@@ -48,6 +66,8 @@ COMMANDS = st.one_of(
     asked(revoke_account_administrator, account_id=ACCOUNTS, because=BECAUSE),
     asked(end_product_access, product_id=PRODUCTS, because=BECAUSE),
     asked(change_contact_details, name=NAMES, phone=st.sampled_from([None, "+45 11 22 33 44"])),
+    asked(change_email, email=EMAILS),
+    asked(change_grants, give=SETS, take=SETS),
     asked(cancel, confirmed=st.booleans()),
 )
 CREATE = partial(create_profile, profile_id="profile-1", email="anna@nordlys.example.com", name="Anna Lund")
@@ -90,6 +110,36 @@ def test_a11_a_cancelled_profile_holds_nothing_and_is_given_nothing(commands: li
     assert (dict(profile.main), dict(profile.accounts), profile.product_access) == ({}, {}, None)
     for command in commands:
         assert not isinstance(said := answer(profile, command), list) or said == []
+
+
+@settings(deadline=None)
+@given(HISTORIES, SETS, SETS)
+def test_a12_a_change_set_makes_what_its_result_says_or_nothing(
+    commands: list[Command], give: list[Grant], take: list[Grant]
+) -> None:
+    """Held afterwards is what was held, less what is taken, and what is given; each event is about one of them."""
+    profile = reduce(evolve, history_of([CREATE, *commands]), Profile())
+    said = answer(profile, partial(change_grants, give=give, take=take))
+    if not isinstance(said, list):
+        return
+    assert held_by(reduce(evolve, said, profile)) == (held_by(profile) - set(take)) | (set(give) - set(take))
+    assert {changed_by(event) for event in said} <= {*give, *take}
+
+
+@settings(deadline=None)
+@given(HISTORIES)
+def test_a15_an_address_changes_nothing_but_itself(commands: list[Command]) -> None:
+    profile = reduce(evolve, history_of([CREATE, *commands]), Profile())
+    changed = answer(profile, partial(change_email, email=" Anna.New@nordlys.example.com"))
+    refused = answer(profile, partial(refuse_email_change, email="anna@nordlys.example.com", because="address-taken"))
+    assert isinstance(refused, list)
+    assert reduce(evolve, refused, profile) == profile
+    if isinstance(changed, list):
+        assert reduce(evolve, changed, profile) == replace(
+            profile, email="Anna.New@nordlys.example.com", address="anna.new@nordlys.example.com"
+        )
+    else:
+        assert profile.cancelled
 
 
 @settings(deadline=None)

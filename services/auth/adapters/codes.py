@@ -1,7 +1,7 @@
 """Codes and secrets: how they are made, and the only forms in which they are kept.
 
 C-01  A code is uniform over 000000 to 999999, from the system's secure source.
-C-12  A challenge is known only to the browser that asked.
+C-12  A challenge is known only to the browser that asked, or to the session that did.
 C-16  A code is kept as HMAC-SHA-256 under a pepper that stands in no database, bound to its challenge and purpose.
 C-18  What is secret is compared in constant time.
 """
@@ -9,6 +9,8 @@ C-18  What is secret is compared in constant time.
 import hashlib
 import hmac
 import secrets
+
+from services.auth.events import Purpose
 
 _SECRET_BYTES = 32
 
@@ -32,6 +34,13 @@ class Codes:
     def of_challenge(self, secret: str) -> bytes:
         """By what a challenge is found."""
         return self._keyed("challenge", secret)
+
+    def of_asking(self, purpose: Purpose, session_id: str) -> bytes:
+        """By what a challenge is found that a session asked for: no secret but the session is needed to answer it.
+
+        Nobody can name such a challenge at a login, nor the challenge of a login here (C-12).
+        """
+        return self._keyed("asking", purpose, session_id)
 
     def of_code(self, challenge_id: str, purpose: str, code: str) -> bytes:
         """What a code is compared by (C-12: worthless with another challenge or for another purpose)."""

@@ -31,10 +31,11 @@ class KeptCodes:
     tables: ClassVar[Mapping[str, LiteralString]] = {
         "codes": """
             CREATE TABLE IF NOT EXISTS codes (
-                challenge_id text PRIMARY KEY, challenge bytea NOT NULL UNIQUE, account text NOT NULL, subject text,
+                challenge_id text PRIMARY KEY, challenge bytea NOT NULL, account text NOT NULL, subject text,
                 purpose text NOT NULL, digest bytea NOT NULL, expires_at timestamptz NOT NULL,
                 tries int NOT NULL DEFAULT 0, fate text CHECK (fate IN ('used', 'superseded')));
             CREATE UNIQUE INDEX IF NOT EXISTS one_live_code ON codes (account, purpose) WHERE fate IS NULL;
+            CREATE INDEX IF NOT EXISTS codes_challenge ON codes (challenge);
             CREATE INDEX IF NOT EXISTS codes_expire ON codes (expires_at);
             CREATE OR REPLACE FUNCTION code_take(taken text) RETURNS void LANGUAGE plpgsql AS $$
             DECLARE whose text;
@@ -85,6 +86,11 @@ def keep(
     )
 
 
+def replaced(account: str) -> Statement:
+    """Codes under way went to an address that is this account's no more: none of them works (A15)."""
+    return Statement("UPDATE codes SET fate = 'superseded' WHERE account = %s AND fate IS NULL", (account,))
+
+
 # The account is counted only if the code could spend a try, and a try counts only if the account could be counted: each
 # UPDATE asks its own row as it is at that moment, so parallel tries cannot share one.
 _SPEND: LiteralString = """
@@ -112,10 +118,14 @@ async def spend_try(database: Database, challenge: bytes, now: datetime, limits:
 
 
 async def find(database: Database, challenge: bytes) -> Tried | None:
-    """What is known of the code of a challenge, or None for a challenge that nobody knows. Raises Unavailable."""
+    """What is known of the code of a challenge, or None for a challenge that nobody knows. Raises Unavailable.
+
+    A session may ask for several codes under one challenge: the live one counts, else the last.
+    """
     row = await database.row(
         "SELECT challenge_id, subject, purpose, digest, expires_at, tries, failures, fate "
-        "FROM codes JOIN failed_tries USING (account) WHERE challenge = %s AND authenticator = %s",
+        "FROM codes JOIN failed_tries USING (account) WHERE challenge = %s AND authenticator = %s "
+        "ORDER BY fate IS NULL DESC, expires_at DESC LIMIT 1",
         (challenge, MAILED_CODE),
     )
     return Tried(**{**row, "digest": bytes(row["digest"])}) if row else None

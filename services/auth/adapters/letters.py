@@ -71,6 +71,25 @@ def login_code(reader: Reader, code: str, life: timedelta, where: Whereabouts, a
     return Letter(words.code_subject, before, reader.language, code, after)
 
 
+def new_address(reader: Reader, code: str, life: timedelta) -> Letter:
+    """The code that proves a new address (A15); whoever reads it may know nothing of us."""
+    words = reader.words
+    after = (words.address_code_lives.format(minutes=_minutes(life)), words.address_code_not_asked_for)
+    before = (words.hello_stranger, words.address_code.format(name=reader.name))
+    return Letter(words.address_code_subject, before, reader.language, code, after)
+
+
+def address_left(reader: Reader, site: str) -> Letter:
+    """To the old address, once a new one has taken its place (C-26)."""
+    words = reader.words
+    paragraphs = (
+        words.hello.format(name=reader.name),
+        words.address_left.format(site=site),
+        words.address_left_not_you,
+    )
+    return Letter(words.address_left_subject, paragraphs, reader.language)
+
+
 def invitation(reader: Reader, *, by: str, what: str, site: str) -> Letter:
     """The first grant of a person: who invited them and to what (L4)."""
     words = reader.words

@@ -22,7 +22,7 @@ from shared.errors import Refusal
 from shared.eventstore.statement import Statement
 from shared.ids import new_id
 
-Kind = Literal["code", "invitation", "notice", "security"]
+Kind = Literal["code", "invitation", "notice", "email-change", "email-changed", "security"]
 Fate = Literal["sent", "dropped", "expired", "refused"]
 LEASE = timedelta(seconds=30)
 """A claimed mail is due again after this, in case whoever claimed it is gone."""
@@ -38,8 +38,8 @@ class MailQueue:
     tables: ClassVar[Mapping[str, LiteralString]] = {
         "mails": """
             CREATE TABLE IF NOT EXISTS mails (
-                mail_id text PRIMARY KEY,
-                kind text NOT NULL CHECK (kind IN ('code', 'invitation', 'notice', 'security')),
+                mail_id text PRIMARY KEY, kind text NOT NULL CHECK (
+                    kind IN ('code', 'invitation', 'notice', 'email-change', 'email-changed', 'security')),
                 subject text, sealed_code bytea, about jsonb, asked_from jsonb, language text,
                 queued_at timestamptz NOT NULL, expires_at timestamptz NOT NULL, due_at timestamptz NOT NULL,
                 tries int NOT NULL DEFAULT 0, refusals int NOT NULL DEFAULT 0, done_at timestamptz, fate text);
@@ -87,18 +87,26 @@ def queue_code(
     account: str,
     now: datetime,
     expires_at: datetime,
-    where: Whereabouts,
+    where: Whereabouts | None = None,
+    to: Mapping[str, str] | None = None,
 ) -> Iterable[Statement]:
-    """Mail a code; an older one of the account that still waits here is worth nothing any more (C-03)."""
+    """Mail a code; an older one of the account that still waits here is worth nothing any more (C-03).
+
+    `to` is the new address that the code proves (A15), None for a login: then it goes to the address of the subject.
+    """
     yield Statement(
         "UPDATE mails SET sealed_code = NULL, asked_from = NULL, done_at = %s, fate = 'dropped' "
         "WHERE done_at IS NULL AND mail_id IN (SELECT challenge_id FROM codes WHERE account = %s AND fate IS NOT NULL)",
         (now, account),
     )
     yield Statement(
-        "INSERT INTO mails (mail_id, kind, subject, sealed_code, asked_from, language, queued_at, expires_at, due_at) "
-        "VALUES (%s, 'code', %s, %s, %s, %s, %s, %s, %s)",
-        (challenge_id, subject, sealed, _json(where), where.language, now, expires_at, now),
+        "INSERT INTO mails "
+        "(mail_id, kind, subject, sealed_code, about, asked_from, language, queued_at, expires_at, due_at) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            *(challenge_id, "email-change" if to else "code", subject, sealed),
+            *(orjson.dumps(to).decode() if to else None, _json(where), where and where.language, now, expires_at, now),
+        ),
     )
 
 
@@ -136,6 +144,16 @@ def queue_grant(
         "SELECT %s, CASE WHEN grants = 0 THEN 'invitation' ELSE 'notice' END, 'profile:' || profile_id, %s, %s, %s, %s "
         "FROM people WHERE profile_id = %s",
         (event_id, orjson.dumps(about).decode(), now, granted_at + INVITATIONS_LIVE, now, profile_id),
+    )
+
+
+def queue_email_changed(*, event_id: str, profile_id: str, changed_at: datetime, now: datetime) -> Statement:
+    """Tell the old address, as the copy of the person still has it, that it is theirs no more (C-26)."""
+    return Statement(
+        "INSERT INTO mails (mail_id, kind, subject, about, queued_at, expires_at, due_at) "
+        "SELECT %s, 'email-changed', 'profile:' || profile_id, "
+        "jsonb_build_object('email', email, 'address', address), %s, %s, %s FROM people WHERE profile_id = %s",
+        (event_id, now, changed_at + INVITATIONS_LIVE, now, profile_id),
     )
 
 

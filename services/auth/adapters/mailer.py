@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 
@@ -146,7 +147,7 @@ class Mailer:
         if not await mail_queue.still_waits(self._database, mail.mail_id):
             return "dropped"
         async with asyncio.timeout(min(left, HAND_OVER).total_seconds()):
-            await self._post.send(mail.mail_id, _address(person), letter)
+            await self._post.send(mail.mail_id, _address(_reader(mail, person)), letter)
         return "sent"
 
     async def _recipient(self, subject: str | None) -> Row | None:
@@ -165,7 +166,12 @@ class Mailer:
         where = Whereabouts(mail.asked_from["browser"], mail.asked_from["place"]) if mail.asked_from else None
         if mail.sealed_code is not None:
             code = self._sealer.open(mail.sealed_code, about=mail_queue.sealed_about(mail.mail_id)).decode()
-            return letters.login_code(reader, code, self._limits.code_life, where or Whereabouts(), mail.queued_at)
+            life = self._limits.code_life
+            if mail.kind == "email-change":
+                return letters.new_address(reader, code, life)
+            return letters.login_code(reader, code, life, where or Whereabouts(), mail.queued_at)
+        if mail.kind == "email-changed":
+            return letters.address_left(reader, self._site)
         assert mail.about is not None  # noqa: S101 (a mail has a code or is about something)
         if mail.kind == "security":
             return letters.security(reader, mail.about["what"], self._site, where, mail.queued_at)
@@ -192,7 +198,13 @@ class Mailer:
         await mail_queue.later(self._database, mail.mail_id, self._clock() + wait)
 
 
-def _address(person: Row) -> str:
+def _reader(mail: Mail, person: Row) -> Mapping[str, Any]:
+    """Whose address it goes to: the person's own, or the new or the old one that the mail is about (A15)."""
+    named = mail.about if mail.kind in {"email-change", "email-changed"} else None
+    return named or person
+
+
+def _address(reader: Mapping[str, Any]) -> str:
     """The address as it was written where any mail server can carry that, else as it is compared."""
-    written: str = person["email"]
-    return written if written.isascii() else str(person["address"])
+    written: str = reader["email"]
+    return written if written.isascii() else str(reader["address"])

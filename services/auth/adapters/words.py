@@ -29,6 +29,7 @@ class Words:
     """One language."""
 
     hello: str
+    hello_stranger: str
     asked_from: str
     """From where a code was asked for, and when."""
     happened_from: str

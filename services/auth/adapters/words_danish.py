@@ -4,6 +4,7 @@ from services.auth.adapters.words import Words
 
 DANISH = Words(
     hello="Hej {name}",
+    hello_stranger="Hej",
     asked_from="Bestilt med {browser} fra netværket {place} den {when}.",
     happened_from="Med {browser} fra netværket {place} den {when}.",
     unknown_browser="en ukendt browser",

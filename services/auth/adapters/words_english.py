@@ -4,6 +4,7 @@ from services.auth.adapters.words import Words
 
 ENGLISH = Words(
     hello="Hello {name},",
+    hello_stranger="Hello,",
     asked_from="Asked for with {browser}, from the network {place}, on {when}.",
     happened_from="With {browser}, from the network {place}, on {when}.",
     unknown_browser="an unknown browser",

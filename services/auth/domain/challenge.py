@@ -8,6 +8,7 @@ C-06  Failures are counted by account and authenticator, across codes; only a su
 C-07  After too many in a row the account's codes are refused, the right one too.
 C-19  A code is six ASCII digits, typed with one space inside at most.
 C-29  Every attempt is exactly one event.
+A15   A new e-mail address is proven by the code that was mailed to it.
 
 The counters stand in `adapters/kept_codes.py`: a try must be spent whatever becomes of the rest.
 """
@@ -18,8 +19,18 @@ from datetime import datetime
 from typing import Literal, assert_never
 
 from services.auth.domain.limits import Limits
-from services.auth.events import CodeAccepted, CodeRefused, CodeRequested, LoginEvent, Purpose, RefusedBecause
-from shared.errors import Unauthenticated
+from services.auth.events import (
+    AddressProven,
+    CodeAccepted,
+    CodeRefused,
+    CodeRequested,
+    EmailChangeRequested,
+    LoginEvent,
+    Purpose,
+    RefusedBecause,
+)
+from shared.email_address import normalised
+from shared.errors import Invalid, Unauthenticated
 
 Fate = Literal["used", "superseded"]
 _CODE = re.compile(r"[0-9]{6}", re.ASCII)
@@ -36,6 +47,13 @@ class CodeNotLive(CodeNotAccepted):
     """The code was used or replaced at this very moment; nobody outside learns the difference."""
 
 
+class AddressNotProven(Invalid):
+    """This code does not prove the address. Ask for a new one if it goes on."""
+
+    code = "address-not-proven"
+    rule = "A15"
+
+
 @dataclass(frozen=True, slots=True)
 class Challenge:
     """What the rules ask of a challenge; `Challenge()` is one that nobody asked for yet."""
@@ -43,6 +61,9 @@ class Challenge:
     id: str = ""
     subject: str | None = None
     accepted: bool = False
+    email: str = ""
+    address: str = ""
+    """The new address that its code proves; empty for a login."""
 
 
 def evolve(challenge: Challenge, event: LoginEvent) -> Challenge:
@@ -54,6 +75,10 @@ def evolve(challenge: Challenge, event: LoginEvent) -> Challenge:
             return challenge
         case CodeAccepted():
             return replace(challenge, accepted=True)
+        case EmailChangeRequested(email=email, address=address):
+            return replace(challenge, email=email, address=address)
+        case AddressProven():
+            return challenge
         case _:
             assert_never(event)
 
@@ -75,6 +100,28 @@ def accept_code(challenge: Challenge) -> list[LoginEvent]:
     if challenge.accepted or challenge.subject is None:
         raise CodeNotLive
     return [CodeAccepted(challenge_id=challenge.id, subject=challenge.subject)]
+
+
+def request_email_change(challenge: Challenge, *, challenge_id: str, subject: str, email: str) -> list[LoginEvent]:
+    """Somebody names their new address, to which the code goes (A15). Raises EmailMalformed."""
+    address = normalised(email)
+    asked = request_code(challenge, challenge_id=challenge_id, subject=subject, purpose="email-change")
+    if not asked:
+        return []
+    named = EmailChangeRequested(challenge_id=challenge_id, subject=subject, email=email.strip(), address=address)
+    return [*asked, named]
+
+
+def prove_address(challenge: Challenge) -> list[LoginEvent]:
+    """The code that went to the new address came back. Raises CodeNotLive when it did before (C-04)."""
+    accepted = accept_code(challenge)
+    proven = AddressProven(
+        challenge_id=challenge.id,
+        subject=str(challenge.subject),
+        email=challenge.email,
+        address=challenge.address,
+    )
+    return [*accepted, proven]
 
 
 @dataclass(frozen=True, slots=True)

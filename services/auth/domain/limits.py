@@ -14,6 +14,8 @@ class Limits:
     """C-05"""
     failures_in_a_row: int = 100
     """C-07: then the account's e-mailed codes stay refused; no time and no new code makes up for it."""
+    fresh_login: timedelta = timedelta(minutes=5)
+    """C-26: what a login leads to (the e-mail address) is changed by whoever logged in at most this long ago."""
     session_life: timedelta = timedelta(hours=12)
     """S-05: however busy it is."""
     session_idle: timedelta = timedelta(minutes=15)
@@ -23,5 +25,7 @@ class Limits:
         """Raises ValueError above the ceilings that no installation may lift."""
         if self.code_life > timedelta(minutes=10) or self.tries_a_code > 5 or self.failures_in_a_row > 100:
             raise ValueError("a code lives 10 minutes, has 5 tries and an account 100 failures in a row, at most")
+        if self.fresh_login > timedelta(minutes=5):
+            raise ValueError("a login is fresh for 5 minutes, at most")
         if self.session_life > timedelta(hours=12) or self.session_idle > self.session_life:
             raise ValueError("a session lives 12 hours at most, and is idle no longer than it lives")

@@ -3,6 +3,7 @@
 S-03  Over after 15 minutes without a request.
 S-05  Over after 12 hours, however busy it is.
 A11   Over with the profile it belongs to.
+C-26  Whoever changes what a login leads to has logged in just now.
 """
 
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import assert_never
 
 from services.auth.domain.limits import Limits
 from services.auth.events import EndedBecause, SessionEnded, SessionEvent, SessionStarted
-from shared.errors import Unauthenticated
+from shared.errors import Forbidden, Unauthenticated
 
 LAST_USE_GRAIN = timedelta(seconds=4)
 """Last use is written down at most this often, so what is written may be this much older than the truth."""
@@ -22,6 +23,13 @@ class SessionNotValid(Unauthenticated):
 
     code = "session-not-valid"
     rule = "L3"
+
+
+class LoginNotFresh(Forbidden):
+    """This needs a login of the last few minutes; log in again and ask then."""
+
+    code = "login-not-fresh"
+    rule = "A15"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,12 @@ def end(session: Session, *, because: EndedBecause) -> list[SessionEvent]:
     if session.ended or not session.id:
         return []
     return [SessionEnded(session_id=session.id, subject=session.subject, because=because)]
+
+
+def must_be_fresh(started_at: datetime, *, now: datetime, limits: Limits) -> None:
+    """What a login leads to is changed only soon after one (C-26). Raises LoginNotFresh."""
+    if now - started_at > limits.fresh_login:
+        raise LoginNotFresh
 
 
 @dataclass(frozen=True, slots=True)

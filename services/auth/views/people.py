@@ -7,6 +7,7 @@ from services.auth.domain.challenge import CodeNotLive
 from services.profiles.events import (
     AccountAdministratorGranted,
     ContactDetailsChanged,
+    EmailChanged,
     MainAdministratorGranted,
     ProductAccessGranted,
     ProfileCancelled,
@@ -25,7 +26,7 @@ class People:
         "people": """
             CREATE TABLE IF NOT EXISTS people (
                 profile_id text PRIMARY KEY, email text NOT NULL, address text NOT NULL, name text NOT NULL,
-                created_at bigint NOT NULL, cancelled boolean NOT NULL DEFAULT false, grants int NOT NULL DEFAULT 0);
+                address_since bigint NOT NULL, cancelled boolean NOT NULL DEFAULT false, grants int NOT NULL DEFAULT 0);
             CREATE INDEX IF NOT EXISTS people_address ON people (address);
             CREATE OR REPLACE FUNCTION login_is_not_cancelled(who text) RETURNS void LANGUAGE plpgsql AS $$
             BEGIN
@@ -40,8 +41,13 @@ class People:
         match recorded.data:
             case ProfileCreated(profile_id=profile, email=email, address=address, name=name):
                 yield Statement(
-                    "INSERT INTO people (profile_id, email, address, name, created_at) VALUES (%s, %s, %s, %s, %s)",
+                    "INSERT INTO people (profile_id, email, address, name, address_since) VALUES (%s, %s, %s, %s, %s)",
                     (profile, email, address, name, recorded.position),
+                )
+            case EmailChanged(profile_id=profile, email=email, address=address):
+                yield Statement(
+                    "UPDATE people SET email = %s, address = %s, address_since = %s WHERE profile_id = %s",
+                    (email, address, recorded.position, profile),
                 )
             case ContactDetailsChanged(profile_id=profile, name=name):
                 yield Statement("UPDATE people SET name = %s WHERE profile_id = %s", (name, profile))
@@ -60,10 +66,11 @@ class People:
 async def by_address(database: Database, address: str) -> str | None:
     """The profile that logs in with a normalised address, or None. Raises Unavailable.
 
-    An address is free again once its profile is cancelled; its next one may be heard of first, so the newest counts.
+    An address is free again once its profile is cancelled or has another one (A15); its next profile may be heard of
+    first, so whoever got it last counts.
     """
     row = await database.row(
-        "SELECT profile_id FROM people WHERE address = %s AND NOT cancelled ORDER BY created_at DESC LIMIT 1",
+        "SELECT profile_id FROM people WHERE address = %s AND NOT cancelled ORDER BY address_since DESC LIMIT 1",
         (address,),
     )
     return row["profile_id"] if row else None

@@ -4,7 +4,7 @@ A8   An e-mail address has product access to only one product (across profiles k
 A9   An address has one profile; asking for it again changes nothing in it. Product access stands beside other grants.
 A11  Cancelling is confirmed and ends every grant. A cancelled profile holds nothing and is given nothing.
 A12  An account never loses its last administrator (kept by a view that locks the account).
-A15  Everyone may change their own contact details.
+A15  Everyone may change their own contact details, and their e-mail address to one that they have proven.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,12 @@ from services.profiles.events import (
     AccountAdministratorGranted,
     AccountAdministratorRevoked,
     ContactDetailsChanged,
+    EmailChanged,
+    EmailChangeRefused,
     Ending,
     MainAdministratorGranted,
     MainAdministratorRevoked,
+    NotTheirs,
     ProductAccessGranted,
     ProductAccessRevoked,
     ProfileCancelled,
@@ -81,6 +84,7 @@ class Profile:
     """What the rules ask of a profile; `Profile()` is one that nobody created yet."""
 
     id: str = ""
+    email: str = ""
     address: str = ""
     name: str = ""
     phone: str | None = None
@@ -95,8 +99,8 @@ class Profile:
 def evolve(profile: Profile, event: ProfileEvent) -> Profile:
     """The profile after one more event of its history."""
     match event:
-        case ProfileCreated(profile_id=profile_id, address=address, name=name):
-            return replace(profile, id=profile_id, address=address, name=name)
+        case ProfileCreated(profile_id=profile_id, email=email, address=address, name=name):
+            return replace(profile, id=profile_id, email=email, address=address, name=name)
         case MainAdministratorGranted(agreement_id=agreement, company_id=company):
             return replace(profile, main={**profile.main, agreement: company})
         case AccountAdministratorGranted(account_id=account, company_id=company):
@@ -111,6 +115,10 @@ def evolve(profile: Profile, event: ProfileEvent) -> Profile:
             return replace(profile, product_access=None)
         case ContactDetailsChanged(name=name, phone=phone):
             return replace(profile, name=name, phone=phone)
+        case EmailChanged(email=email, address=address):
+            return replace(profile, email=email, address=address)
+        case EmailChangeRefused():
+            return profile
         case ProfileCancelled():
             return replace(profile, cancelled=True)
         case _:
@@ -222,6 +230,24 @@ def change_contact_details(profile: Profile, *, name: str, phone: str | None) ->
     if (profile.name, profile.phone) == (name, phone):
         return []
     return [ContactDetailsChanged(profile_id=profile.id, name=name, phone=phone)]
+
+
+def change_email(profile: Profile, *, email: str) -> list[ProfileEvent]:
+    """Give the profile the address that its person has proven (A15); the grants stay as they are.
+
+    Raises NotFound, ProfileIsCancelled, EmailMalformed.
+    """
+    _must_be_alive(profile)
+    email, address = email.strip(), email_address.normalised(email)
+    if (profile.email, profile.address) == (email, address):
+        return []
+    return [EmailChanged(profile_id=profile.id, email=email, address=address)]
+
+
+def refuse_email_change(profile: Profile, *, email: str, because: NotTheirs) -> list[ProfileEvent]:
+    """A proven address cannot become the profile's; proving it again is another attempt, so another event (H1)."""
+    _must_exist(profile)
+    return [EmailChangeRefused(profile_id=profile.id, email=email.strip(), because=because)]
 
 
 def _everything_ended(profile: Profile) -> list[ProfileEvent]:

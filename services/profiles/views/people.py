@@ -4,7 +4,13 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar, LiteralString
 
 from services.profiles.access import IN_SIGHT
-from services.profiles.events import ContactDetailsChanged, ProfileCancelled, ProfileCreated
+from services.profiles.events import (
+    ContactDetailsChanged,
+    EmailChanged,
+    EmailChangeRefused,
+    ProfileCancelled,
+    ProfileCreated,
+)
 from shared.actor import Actor
 from shared.database import Database, Row
 from shared.envelope import Recorded
@@ -22,7 +28,7 @@ class People:
         "people": """
             CREATE TABLE IF NOT EXISTS people (
                 profile_id text PRIMARY KEY, email text NOT NULL, name text NOT NULL, phone text,
-                cancelled boolean NOT NULL DEFAULT false, created_at timestamptz NOT NULL)"""
+                cancelled boolean NOT NULL DEFAULT false, created_at timestamptz NOT NULL, email_change jsonb)"""
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
 
@@ -35,10 +41,24 @@ class People:
                 )
             case ContactDetailsChanged(profile_id=profile, name=name, phone=phone):
                 yield Statement("UPDATE people SET name = %s, phone = %s WHERE profile_id = %s", (name, phone, profile))
+            case EmailChanged(profile_id=profile, email=email):
+                yield Statement("UPDATE people SET email = %s WHERE profile_id = %s", (email, profile))
+                yield _email_change(profile, email, "changed", None)
+            case EmailChangeRefused(profile_id=profile, email=email, because=because):
+                yield _email_change(profile, email, "refused", because)
             case ProfileCancelled(profile_id=profile):
                 yield Statement("UPDATE people SET cancelled = true WHERE profile_id = %s", (profile,))
             case _:
                 pass
+
+
+def _email_change(profile_id: str, email: str, state: str, because: str | None) -> Statement:
+    """What came of the address that the person proved last (A15)."""
+    return Statement(
+        "UPDATE people SET email_change = jsonb_build_object("
+        "'email', %s::text, 'state', %s::text, 'because', %s::text) WHERE profile_id = %s",
+        (email, state, because, profile_id),
+    )
 
 
 _GRANT: LiteralString = "jsonb_build_object('kind', g.kind, 'id', g.target_id) ORDER BY g.kind, g.target_id"
@@ -51,7 +71,7 @@ _VISIBLE: LiteralString = f"""
     GROUP BY p.profile_id ORDER BY p.profile_id LIMIT %(limit)s"""
 
 _ALL: LiteralString = f"""
-    SELECT p.profile_id, p.email, p.name, p.phone, p.cancelled,
+    SELECT p.profile_id, p.email, p.name, p.phone, p.cancelled, p.email_change,
            coalesce(jsonb_agg({_GRANT}) FILTER (WHERE g.profile_id IS NOT NULL), '[]') AS grants
     FROM people p LEFT JOIN reach_grants g USING (profile_id)
     WHERE p.profile_id > %(after)s AND (%(one)s::text IS NULL OR p.profile_id = %(one)s)
@@ -68,6 +88,6 @@ async def visible_to(
 
 
 async def oneself(database: Database, actor: Actor) -> Row | None:
-    """The actor's own profile, with all of its grants."""
+    """The actor's own profile, with all of its grants and what came of the last change of its address."""
     rows = await database.rows(_ALL, {"after": "", "one": actor.id, "limit": 1, "self": actor.id})
     return rows[0] if rows else None

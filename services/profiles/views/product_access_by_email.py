@@ -4,14 +4,14 @@ A8   An e-mail address has product access to only one product, across all accoun
      however many grants are made at the same moment, on however many replicas, before and after any crash.
 
 The unique key on the address decides, in the commit of the grant itself. A row carries its owner, so it is found and
-freed with it.
+freed with it, and goes along when the owner's address changes (A15).
 """
 
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, LiteralString
 
 from services.profiles.domain.profile import EmailHasProductAccess
-from services.profiles.events import ProductAccessGranted, ProductAccessRevoked
+from services.profiles.events import EmailChanged, ProductAccessGranted, ProductAccessRevoked
 from shared.envelope import Recorded
 from shared.errors import Refusal
 from shared.eventstore.statement import Statement
@@ -38,6 +38,10 @@ class ProductAccessByEmail:
             case ProductAccessRevoked(profile_id=profile, product_id=product):
                 yield Statement(
                     "DELETE FROM product_access_by_email WHERE profile_id = %s AND product_id = %s", (profile, product)
+                )
+            case EmailChanged(profile_id=profile, address=address):
+                yield Statement(
+                    "UPDATE product_access_by_email SET address = %s WHERE profile_id = %s", (address, profile)
                 )
             case _:
                 pass

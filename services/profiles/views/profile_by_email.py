@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, LiteralString
 
-from services.profiles.events import ProfileCancelled, ProfileCreated
+from services.profiles.events import EmailChanged, ProfileCancelled, ProfileCreated
 from shared.database import Database
 from shared.envelope import Recorded
 from shared.errors import Conflict, Refusal
@@ -11,7 +11,7 @@ from shared.eventstore.statement import Statement
 
 
 class AddressTaken(Conflict):
-    """Another profile has been created for this address at the same moment."""
+    """Another profile has got this address at the same moment."""
 
     code = "address-taken"
     rule = "A9"
@@ -30,6 +30,8 @@ class ProfileByEmail:
         match recorded.data:
             case ProfileCreated(profile_id=profile, address=address):
                 yield Statement("INSERT INTO profile_by_email VALUES (%s, %s)", (address, profile))
+            case EmailChanged(profile_id=profile, address=address):
+                yield Statement("UPDATE profile_by_email SET address = %s WHERE profile_id = %s", (address, profile))
             case ProfileCancelled(profile_id=profile):
                 yield Statement("DELETE FROM profile_by_email WHERE profile_id = %s", (profile,))
             case _:

@@ -1,0 +1,123 @@
+"""From an entry of `operations.py` to a request: the path, the body and the headers, with the things of a company."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import httpx
+
+from services.gateway.contract import METHODS
+from shared.http.denied import ROWS
+from shared.ids import kind_of, uuid7
+from tests.access.conftest import World
+from tests.access.operations import OPERATIONS, Ask
+from tests.contracts.test_contracts import read
+
+NAME = re.compile(r"\{([a-z_]+)\}")
+IDENTIFIER = re.compile(r"\b[a-z]+(?:-[a-z]+)*-[0-9a-f]{32}\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An operation as the public description has it."""
+
+    id: str
+    method: str
+    template: str
+    rows: tuple[str, ...]
+    queries: tuple[str, ...]
+
+
+@cache
+def described() -> Mapping[str, Described]:
+    """Every operation of the public OpenAPI document, by its name."""
+    found = [
+        Described(
+            operation["operationId"],
+            method.upper(),
+            template,
+            tuple(operation.get(ROWS, ())),
+            tuple(given["name"] for given in operation.get("parameters", ()) if given.get("in") == "query"),
+        )
+        for template, item in read("openapi", "gateway.json")["paths"].items()
+        for method in METHODS
+        if (operation := item.get(method))
+    ]
+    return {operation.id: operation for operation in found}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An entry, and the operation that it asks."""
+
+    operation: Described
+    ask: Ask
+
+    def __str__(self) -> str:
+        return f"{self.operation.id} by {self.ask.row.name}"
+
+    def names(self) -> list[str]:
+        """The things that stand in the path, in the query and in the body, each once."""
+        in_path = [thing for _, thing in self.ask.things(self.operation.template)]
+        return list(dict.fromkeys([*in_path, *names_in(self.ask.query), *names_in(self.ask.body)]))
+
+    def sent(self, things: Mapping[str, str], more: Mapping[str, str] | None = None) -> tuple[str, Any]:
+        """The path with its query, and the body, about these things; `more` stands in the query, too."""
+        path = self.operation.template
+        for parameter, thing in self.ask.things(self.operation.template):
+            path = path.replace(f"{{{parameter}}}", things[thing])
+        query = {**filled(dict(self.ask.query), things), **(more or {})}
+        return path + (f"?{httpx.QueryParams(query)}" if query else ""), filled(self.ask.body, things)
+
+    def send(
+        self, world: World, who: str, things: Mapping[str, str], more: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """Ask as somebody, about these things."""
+        path, body = self.sent(things, more)
+        return world.ask(who, self.operation.method, path, body, self.ask.headers)
+
+
+def requests() -> list[Request]:
+    """Everything that can be asked."""
+    return [Request(described()[name], ask) for name, asks in OPERATIONS.items() for ask in asks]
+
+
+def filled(part: Any, things: Mapping[str, str]) -> Any:
+    """A body with the names in it replaced by the things."""
+    match part:
+        case str():
+            return NAME.sub(lambda name: things[name[1]], part)
+        case dict():
+            return {key: filled(value, things) for key, value in part.items()}
+        case list():
+            return [filled(value, things) for value in part]
+        case _:
+            return part
+
+
+def names_in(part: Any) -> Iterator[str]:
+    """The names that stand in a body or a query."""
+    match part:
+        case str():
+            yield from NAME.findall(part)
+        case dict():
+            for value in part.values():
+                yield from names_in(value)
+        case list():
+            for value in part:
+                yield from names_in(value)
+        case _:
+            pass
+
+
+def identifiers(things: Mapping[str, str], request: Request) -> list[str]:
+    """Those of a request's names that stand for an identifier."""
+    return [name for name in request.names() if IDENTIFIER.fullmatch(things.get(name, ""))]
+
+
+def twin(identifier: str) -> str:
+    """An identifier that nothing has: of the same kind and of the same moment, so it sorts where the other does."""
+    kind, own = kind_of(identifier), identifier.rpartition("-")[2]
+    return f"{kind}-{own[:16]}{uuid7().hex[16:]}"

@@ -1,0 +1,129 @@
+"""The running system, its two companies, and a way to ask as anybody. Nothing that is asked changes what there is."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from deploy.cli.where import KEEPING
+from deploy.demo.run import add_staff
+from deploy.local import world as local
+from deploy.local.world import World as Local
+from deploy.sample import STAFF
+from shared.ids import new_id
+from tests.access.cast import Cast, prepare
+
+NO_LIMITS = {
+    "REQUESTS_PER_SECOND": "100000",
+    "LOGIN_CODES_PER_MINUTE": "100000",
+    "LOGIN_TRIES_PER_MINUTE": "100000",
+}
+"""Much is asked from one address and with few sessions; limits have tests of their own."""
+AT_ONCE = 8
+NOT_BUSINESS = ("attempt", "reading", "challenge", "session", "key")
+"""Streams of what is recorded about asking itself."""
+OUTSIDE_TOKEN = "a service's own token, from outside"
+
+
+@dataclass(frozen=True)
+class World:
+    """What runs, who is logged in, and what there is of each company."""
+
+    url: str
+    addresses: Mapping[str, str]
+    """The services themselves, without the gateway in front."""
+    databases: Mapping[str, str]
+    sessions: Mapping[str, str]
+    ours: Mapping[str, str]
+    """Things of Nordlys, whose data must not be seen elsewhere."""
+    theirs: Mapping[str, str]
+    """Things of Havnefart by the same names."""
+    http: httpx.Client
+
+    def ask(
+        self, who: str, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """Ask the public API as somebody; `path` is whole."""
+        sent = dict(headers or {})
+        if (session := self.sessions.get(who)) is not None:
+            sent.setdefault("Authorization", f"Bearer {session}")
+        content = None if body is None else json.dumps(body).encode()
+        if content is not None:
+            sent["Content-Type"] = "application/json"
+        return self.http.request(method, self.url + path, content=content, headers=sent)
+
+    def token(self, who: str, audience: str) -> str:
+        """The token that the gateway gets for a session, asked for as it does."""
+        form = {"session": self.sessions[who], "audience": audience}
+        answer = self.http.post(f"{self.addresses['auth']}/tokens", json=form)
+        return str(answer.raise_for_status().json()["token"])
+
+    def rows(self, service: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """What stands in a service's database."""
+        with psycopg.connect(self.databases[service]) as connection:
+            return connection.execute(sql, values or None).fetchall()
+
+    def business(self) -> dict[str, int]:
+        """How many events of the business every service has: none of what is asked here may add one."""
+        pattern = f"^({'|'.join(NOT_BUSINESS)})-"
+        sql = "SELECT count(*) FROM events WHERE originator_id !~ %s"
+        return {service: self.rows(service, sql, pattern)[0][0] for service in self.databases}
+
+
+def at_once(work: Any, *arguments: Any) -> list[Any]:
+    """Many questions, a few at a time, with the answers in the order of the questions."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(work, *arguments))
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The system as its processes, on the embedded broker: what is decided here does not depend on the broker."""
+    folder = tmp_path_factory.mktemp("access")
+    with local.running(folder, ports=local.free_ports(), environment=NO_LIMITS) as state:
+        add_staff(folder, *STAFF)
+        url = state.parts["gateway"].url
+        with ThreadPoolExecutor(1) as aside:  # a loop of its own: the tests' loops come and go
+            cast = aside.submit(asyncio.run, prepare(url)).result()
+        with httpx.Client(timeout=30) as http:
+            yield _world(folder, url, {name: state.parts[name].url for name in KEEPING}, cast, http)
+
+
+def _world(folder: Path, url: str, addresses: Mapping[str, str], cast: Cast, http: httpx.Client) -> World:
+    running = Local.found_in(folder)
+    databases = {service: running.environment_of(service)["DATABASE_URL"] for service in KEEPING}
+    sessions = cast.sessions()
+    world = World(url, addresses, databases, sessions, cast.nordlys.things, cast.havnefart.things, http)
+    _expired(world)
+    sessions[OUTSIDE_TOKEN] = world.token("administrator of the account", "profiles")
+    return world
+
+
+def _expired(world: World) -> None:
+    """Nobody has used this session for an hour."""
+    sql = (
+        "UPDATE session_secrets SET last_used_at = last_used_at - interval '1 hour' "
+        "WHERE session_id = (SELECT session_id FROM open_sessions WHERE subject = %s)"
+    )
+    with psycopg.connect(world.databases["auth"]) as connection:
+        assert connection.execute(sql, (f"profile:{world.ours['late']}",)).rowcount == 1
+
+
+@pytest.fixture
+def unchanged(world: World) -> Iterator[None]:
+    """Whatever is asked in the test adds no event of the business."""
+    before = world.business()
+    yield
+    assert world.business() == before
+
+
+def nobody(kind: str) -> str:
+    """An identifier that nothing has."""
+    return new_id(kind)

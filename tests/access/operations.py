@@ -1,0 +1,205 @@
+"""How each operation of the public API is asked: one entry for each row of the policy that it decides by.
+
+A new operation needs two lines here: its `operationId`, and an `Ask` for each of its rows. What stands in the path is
+known by the parameter's name, what a row is about by the kind of thing it is done to; both may be said otherwise. Texts
+name things of a company as `{account}`, `{product}` or `{driver}`; `cast.py` has all of them.
+
+Nothing that is asked changes anything: either all is so already, or a later rule refuses it. `then` is the code of that
+rule, which proves that the decision about access came before it and said yes.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.profiles import policy
+from services.profiles.policy import Operation
+
+IN_PATH: Mapping[str, str] = {
+    "company_id": "company",
+    "agreement_id": "agreement",
+    "account_id": "account",
+    "product_id": "product",
+    "profile_id": "driver",
+    "entity_id": "product",
+}
+"""What stands in a path, by the name of the parameter."""
+ABOUT: Mapping[str, str] = {
+    "company": "company",
+    "agreement": "agreement",
+    "account": "account",
+    "product": "product",
+    "person": "driver",
+}
+"""What a row is asked about, by the kind of thing that it is done to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One way to ask an operation."""
+
+    row: Operation
+    body: Any = None
+    then: str = ""
+    """The code that a later rule answers with whoever may; nothing when it is simply done."""
+    about: str = ""
+    """The thing whose reach decides."""
+    sees: str = ""
+    """A person whom the asker has to see first."""
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def target(self) -> str:
+        """The thing whose reach decides; nothing where it lies anywhere, or is oneself."""
+        return self.about or ABOUT.get(self.row.on, "")
+
+    def things(self, template: str) -> Iterator[tuple[str, str]]:
+        """The parameters of the operation's path, each with the thing that stands there."""
+        for part in template.split("/"):
+            if part.startswith("{"):
+                yield part[1:-1], self.path.get(part[1:-1]) or IN_PATH[part[1:-1]]
+
+
+def _grant(kind: str, thing: str) -> dict[str, str]:
+    return {"kind": kind, "id": f"{{{thing}}}"}
+
+
+def _person(who: str, kind: str, thing: str) -> dict[str, Any]:
+    return {"email": f"{{{who}_email}}", "name": "As it is", "grants": [_grant(kind, thing)]}
+
+
+def _changes(**of: dict[str, str]) -> dict[str, Any]:
+    return {"grant": [of["give"]] if "give" in of else [], "revoke": [of["take"]] if "take" in of else []}
+
+
+MAIN, ACCOUNT, PRODUCT = policy.MAIN, policy.ACCOUNT, policy.PRODUCT
+UNCONFIRMED = {"confirm": False}
+CARD = "4111 1111 1111 1111"
+"""A card number: refused in any text, by a rule that comes after all questions of access."""
+CONTACT = {
+    "contact_person": "{contact_person}",
+    "contact_email": "{contact_email}",
+    "phone": "{phone}",
+    "postal_address": "{postal_address}",
+    "invoice_email": "{invoice_email}",
+}
+SOMEBODY = {"email": "somebody@example.com", "name": "Somebody"}
+COMPANY = {
+    **CONTACT,
+    "cvr": "1",
+    "legal_name": "Some company",
+    "payment": "invoice",
+    "account_name": "Some account",
+    "administrator": SOMEBODY,
+}
+NO_PLATE = {"kind": "number-plate-payment", "country": "DK", "plate": "-"}
+VEHICLE = {"make": "{make}", "model": "{model}", "vehicle_type": "lorry", "plate": "{vehicle_plate}"}
+NOT_A_KEY = {"Idempotency-Key": "two words"}
+NO_CODE_ASKED_FOR = {"Cookie": "__Host-challenge=nobody-asked-for-a-code-here"}
+
+OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
+    # Logging in
+    "requestLoginCode": (Ask(policy.REQUEST_LOGIN_CODE, {"email": "nobody"}, then="email-malformed"),),
+    "logIn": (Ask(policy.LOG_IN, {"code": "000000"}, then="code-refused", headers=NO_CODE_ASKED_FOR),),
+    "getOwnSession": (Ask(policy.READ_OWN_SESSION),),
+    "logOut": (Ask(policy.LOG_OUT, then="idempotency-key-malformed", headers=NOT_A_KEY),),
+    "requestEmailChange": (Ask(policy.CHANGE_OWN_EMAIL, {"email": "nobody"}, then="email-malformed"),),
+    "confirmEmailChange": (Ask(policy.CHANGE_OWN_EMAIL, {"code": "000000"}, then="address-not-proven"),),
+    # Companies and accounts
+    "registerCompany": (Ask(policy.REGISTER_COMPANY, COMPANY, then="cvr-malformed"),),
+    "listCompanies": (Ask(policy.LIST_COMPANIES),),
+    "getCompany": (Ask(policy.READ_COMPANY),),
+    "changeContactDetails": (Ask(policy.CHANGE_COMPANY, CONTACT),),
+    "openFrameworkAgreement": (
+        Ask(policy.OPEN_FRAMEWORK_AGREEMENT, {"main_administrator": SOMEBODY}, then="framework-agreement-exists"),
+    ),
+    "createSubAccount": (Ask(policy.CREATE_SUB_ACCOUNT, {"name": CARD}, then="looks-like-a-card-number"),),
+    "listAccounts": (Ask(policy.LIST_ACCOUNTS),),
+    "getAccount": (Ask(policy.READ_ACCOUNT),),
+    "renameAccount": (Ask(policy.RENAME_ACCOUNT, {"name": "{account_name}"}),),
+    "endAccount": (Ask(policy.END_ACCOUNT, UNCONFIRMED, then="ending-not-confirmed"),),
+    "endFrameworkAgreement": (Ask(policy.END_FRAMEWORK_AGREEMENT, UNCONFIRMED, then="ending-not-confirmed"),),
+    # Products
+    "orderProduct": (Ask(policy.ORDER_PRODUCT, NO_PLATE, then="plate-malformed"),),
+    "listProducts": (Ask(policy.LIST_PRODUCTS),),
+    "getProduct": (Ask(policy.READ_PRODUCT),),
+    "changeReference": (Ask(policy.CHANGE_REFERENCE, {"reference": "{reference}"}),),
+    "describeVehicle": (Ask(policy.DESCRIBE_VEHICLE, VEHICLE),),
+    "closeProduct": (Ask(policy.CLOSE_PRODUCT, UNCONFIRMED, then="closing-not-confirmed"),),
+    "dispatchBizz": (Ask(policy.DISPATCH_BIZZ, {"device_number": "1"}, then="device-number-malformed"),),
+    "activateBizz": (Ask(policy.ACTIVATE_BIZZ, then="bizz-not-dispatched"),),
+    # People: granting what somebody holds, and revoking what they do not hold, changes nothing.
+    "createProfile": (
+        Ask(policy.GRANT_MAIN_ADMINISTRATOR, _person("main_administrator", MAIN, "agreement")),
+        Ask(policy.GRANT_ACCOUNT_ADMINISTRATOR, _person("administrator", ACCOUNT, "account")),
+        Ask(policy.GRANT_PRODUCT_ACCESS, _person("driver", PRODUCT, "product")),
+    ),
+    "grant": (
+        Ask(
+            policy.GRANT_MAIN_ADMINISTRATOR,
+            _grant(MAIN, "agreement"),
+            sees="main_administrator",
+            path={"profile_id": "main_administrator"},
+        ),
+        Ask(
+            policy.GRANT_ACCOUNT_ADMINISTRATOR,
+            _grant(ACCOUNT, "account"),
+            sees="administrator",
+            path={"profile_id": "administrator"},
+        ),
+        Ask(policy.GRANT_PRODUCT_ACCESS, _grant(PRODUCT, "product"), sees="driver"),
+    ),
+    "revoke": (
+        Ask(policy.REVOKE_MAIN_ADMINISTRATOR, _grant(MAIN, "agreement"), sees="driver"),
+        Ask(policy.REVOKE_ACCOUNT_ADMINISTRATOR, _grant(ACCOUNT, "account"), sees="driver"),
+        Ask(
+            policy.REVOKE_PRODUCT_ACCESS,
+            _grant(PRODUCT, "product"),
+            sees="administrator",
+            path={"profile_id": "administrator"},
+        ),
+    ),
+    "changeGrants": (
+        Ask(
+            policy.GRANT_MAIN_ADMINISTRATOR,
+            _changes(give=_grant(MAIN, "agreement")),
+            sees="main_administrator",
+            path={"profile_id": "main_administrator"},
+        ),
+        Ask(
+            policy.GRANT_ACCOUNT_ADMINISTRATOR,
+            _changes(give=_grant(ACCOUNT, "account")),
+            sees="administrator",
+            path={"profile_id": "administrator"},
+        ),
+        Ask(policy.GRANT_PRODUCT_ACCESS, _changes(give=_grant(PRODUCT, "product")), sees="driver"),
+        Ask(policy.REVOKE_MAIN_ADMINISTRATOR, _changes(take=_grant(MAIN, "agreement")), sees="driver"),
+        Ask(policy.REVOKE_ACCOUNT_ADMINISTRATOR, _changes(take=_grant(ACCOUNT, "account")), sees="driver"),
+        Ask(
+            policy.REVOKE_PRODUCT_ACCESS,
+            _changes(take=_grant(PRODUCT, "product")),
+            sees="administrator",
+            path={"profile_id": "administrator"},
+        ),
+    ),
+    "cancelProfile": (
+        Ask(policy.CANCEL_PROFILE, UNCONFIRMED, then="cancelling-not-confirmed"),
+        Ask(
+            policy.CANCEL_PROFILE,
+            UNCONFIRMED,
+            then="cancelling-not-confirmed",
+            about="main_administrator",
+            path={"profile_id": "main_administrator"},
+        ),
+        Ask(policy.CANCEL_ONESELF, UNCONFIRMED, then="cancelling-not-confirmed", path={"profile_id": "oneself"}),
+    ),
+    "listProfiles": (Ask(policy.LIST_PEOPLE),),
+    "getProfile": (Ask(policy.READ_PERSON),),
+    "getOwnProfile": (Ask(policy.READ_ONESELF),),
+    "changeOwnContactDetails": (Ask(policy.CHANGE_ONESELF, {"name": CARD}, then="looks-like-a-card-number"),),
+    # About access and what was
+    "readPolicy": (Ask(policy.READ_POLICY),),
+    "readHistory": (Ask(policy.READ_HISTORY, about="product"),),
+}
