@@ -8,8 +8,8 @@ import typer
 
 from deploy.cli.screen import said_clearly, screen
 from deploy.cli.where import FOLDER, Folder, settings_of
+from services.auth.categories import COMMAND_LINE
 from services.auth.service import assemble
-from services.auth.use_cases import COMMAND_LINE
 from shared.cause import Cause
 from shared.ids import uuid7
 

@@ -12,9 +12,11 @@ from fastapi.routing import APIRoute
 from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
+from services.auth import session_routes
 from services.auth.domain.challenge import code_as_typed
 from services.auth.domain.whereabouts import Language, Whereabouts
 from services.auth.email_change import EmailChange
+from services.auth.session_endings import SessionEndings
 from services.auth.use_cases import UseCases
 from services.profiles.policy import (
     CHANGE_OWN_EMAIL,
@@ -70,6 +72,12 @@ class LoginForm(Form):
     challenge: str = Field(pattern=OPAQUE, examples=[EXAMPLE_SECRET])
     code: SixDigits
     where: WhereForm = Field(default_factory=WhereForm)
+    session: str | None = Field(
+        default=None,
+        pattern=OPAQUE,
+        examples=[EXAMPLE_SECRET],
+        description="Of a session that the browser still has: it ends (S-02).",
+    )
 
 
 class NewAddressForm(Form):
@@ -89,6 +97,8 @@ class TokenForm(Form):
 
     session: str = Field(pattern=OPAQUE, examples=[EXAMPLE_SECRET])
     audience: str = Field(pattern=r"^[a-z][a-z-]{0,30}$", examples=["profiles"])
+    renews: bool = Field(default=False, description="The browser takes a new secret when it is time (S-13).")
+    background: bool = Field(default=False, description="No person asked: the session gets no older end (S-04).")
 
 
 class CodeAskedFor(Answer):
@@ -120,6 +130,13 @@ class AddressProven(Answer):
     email_change_id: str = Field(examples=["email-change-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"])
 
 
+class RenewedSecret(Answer):
+    """What the browser shows from now on."""
+
+    secret: str = Field(examples=[EXAMPLE_SECRET])
+    ends_at: datetime = Field(examples=["2026-03-01T20:00:00Z"])
+
+
 class AccessToken(Answer):
     """A token for one audience."""
 
@@ -127,6 +144,7 @@ class AccessToken(Answer):
     expires_in: int = Field(examples=[60], description="Seconds.")
     subject: str = Field(examples=[SUBJECT])
     session_id: str = Field(examples=[SESSION_ID])
+    renewed: RenewedSecret | None
 
 
 class OwnSession(Answer):
@@ -165,7 +183,7 @@ class LoginRoute(APIRoute):
 LOGIN: dict[int | str, dict[str, Any]] = {status: COMMAND[status] for status in (400, 401, 413, 422, 429, 503)}
 
 
-def routes(use: UseCases, email_change: EmailChange, door: Door) -> APIRouter:
+def routes(use: UseCases, email_change: EmailChange, sessions: SessionEndings, door: Door) -> APIRouter:
     """The operations of auth."""
     api = APIRouter(tags=["login"], route_class=LoginRoute)
 
@@ -184,15 +202,23 @@ def routes(use: UseCases, email_change: EmailChange, door: Door) -> APIRouter:
     @api.post("/login/sessions", status_code=201, operation_id="logIn", **asks(LOG_IN, internal=True), responses=LOGIN)
     async def log_in(form: LoginForm, request: Request) -> LoggedIn:
         """Start a session with the code that was mailed (L1, L4)."""
-        session = await use.log_in(form.challenge, form.code, form.where.whereabouts(), request.state.request_id)
+        session = await use.log_in(
+            form.challenge, form.code, form.where.whereabouts(), request.state.request_id, held=form.session
+        )
         return LoggedIn.model_validate(session, from_attributes=True)
 
     @api.post("/tokens", operation_id="exchangeSession", **asks(EXCHANGE_SESSION, internal=True), responses=LOGIN)
     async def exchange(form: TokenForm) -> AccessToken:
         """Exchange a session for a short-lived token for one service."""
-        return AccessToken.model_validate(await use.exchange(form.session, form.audience), from_attributes=True)
+        token = await use.exchange(form.session, form.audience, renews=form.renews, background=form.background)
+        return AccessToken.model_validate(token, from_attributes=True)
 
-    @api.get("/login/sessions/current", operation_id="getOwnSession", **asks(READ_OWN_SESSION), responses=QUERY)
+    @api.get(
+        "/login/sessions/current",
+        operation_id="getOwnSession",
+        **asks(READ_OWN_SESSION, background=True),
+        responses=QUERY,
+    )
     async def current(caller: Annotated[Caller, Depends(door.caller)]) -> OwnSession:
         """See who is logged in."""
         return OwnSession(**await use.who_am_i(caller.session))
@@ -233,4 +259,5 @@ def routes(use: UseCases, email_change: EmailChange, door: Door) -> APIRouter:
         session = command.caller.session
         return await command.run(lambda cause: email_change.confirm(form.code, session, cause), status=202)
 
+    session_routes.add(api, sessions, door)
     return api

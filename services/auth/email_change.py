@@ -13,12 +13,13 @@ from functools import partial
 
 from services.auth.adapters import kept_codes, mail_queue
 from services.auth.adapters.codes import Codes
+from services.auth.categories import CHALLENGES
 from services.auth.domain import challenge as challenges
 from services.auth.domain.challenge import AddressNotProven, CodeNotAccepted, CodeNotLive
 from services.auth.domain.limits import Limits
 from services.auth.domain.session import SessionNotValid, must_be_fresh
 from services.auth.events import Purpose
-from services.auth.use_cases import CHALLENGES, UseCases
+from services.auth.use_cases import UseCases
 from services.auth.views import open_sessions, people
 from shared.actor import Actor
 from shared.cause import Cause, Written

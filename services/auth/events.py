@@ -16,7 +16,17 @@ Purpose = Literal["login", "email-change"]
 RefusedBecause = Literal[
     "wrong-code", "expired", "tries-spent", "already-used", "superseded", "account-paused", "unknown"
 ]
-EndedBecause = Literal["logged-out", "expired", "profile-cancelled"]
+EndedBecause = Literal[
+    "logged-out",
+    "expired",
+    "profile-cancelled",
+    "ended-by-owner",
+    "ended-by-administrator",
+    "too-many",
+    "logged-in-again",
+    "secret-reused",
+]
+"""`ended-by-owner`: from another session of theirs. `secret-reused`: somebody showed a secret that was replaced."""
 
 
 class StaffAdded(Event, type="auth.staff-added.v1"):

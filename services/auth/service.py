@@ -25,12 +25,17 @@ from services.auth.email_change import EmailChange
 from services.auth.events import AttemptRefused
 from services.auth.keys import SigningKeys, find_key
 from services.auth.reactions import reactions
+from services.auth.session_endings import SessionEndings
+from services.auth.session_room import RoomForSessions
+from services.auth.session_secret import Recognition
 from services.auth.upkeep import Upkeep
 from services.auth.use_cases import UseCases
 from services.auth.views.names import Names
 from services.auth.views.open_sessions import OpenSessions
 from services.auth.views.people import People
 from services.auth.views.staff import StaffByAddress
+from services.profiles.access import Access
+from services.profiles.reach import Reach
 from shared.backbone import Backbone
 from shared.clock import Clock, system_clock
 from shared.errors import Refusal
@@ -84,17 +89,17 @@ class Auth:
 
 def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
     """Auth with all its parts, nothing of it started."""
-    people, signing_keys = People(), SigningKeys()
+    people, signing_keys, reach = People(), SigningKeys(), Reach()
     kept_beside_the_log = (KeptCodes(), SessionSecrets(), MailQueue(), KeyRingTables())
     backbone = Backbone(
         NAME,
         settings,
         own=("staff", "challenge", "email-change", "session", "key", "attempt"),
-        # `people` is a copy; it stands here too for the refusal of its guard.
-        views=(StaffByAddress(), OpenSessions(), signing_keys, people, *kept_beside_the_log),
+        # `people` and `reach` are copies; they stand here too for the refusals of their guards, and for our own staff.
+        views=(StaffByAddress(), OpenSessions(), signing_keys, people, reach, *kept_beside_the_log),
         hears=("profiles", "company", "products"),
         follows=("profile", "company", "product"),
-        copies=(people, Names()),
+        copies=(people, reach, Names()),
         attempt_refused=AttemptRefused,
         clock=clock,
     )
@@ -103,8 +108,17 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
     ring = KeyRing(database, sealer)
     codes = Codes(settings.code_pepper.get_secret_value())
     use = UseCases(
-        streams=streams, database=database, clock=clock, limits=limits, codes=codes, sealer=sealer, ring=ring
+        streams=streams,
+        database=database,
+        clock=clock,
+        limits=limits,
+        codes=codes,
+        sealer=sealer,
+        ring=ring,
+        room=RoomForSessions(streams=streams, database=database, clock=clock, limits=limits, codes=codes),
+        recognition=Recognition(streams=streams, database=database, limits=limits, codes=codes, sealer=sealer),
     )
+    sessions = SessionEndings(streams=streams, database=database, clock=clock, limits=limits, access=Access(database))
     email_change = EmailChange(streams=streams, database=database, clock=clock, limits=limits, codes=codes, login=use)
     upkeep = Upkeep(streams=streams, database=database, clock=clock, limits=limits, ring=ring)
     post = Post(settings.smtp_url, settings.mail_from, clock)
@@ -127,7 +141,8 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
     ):
         backbone.runs(_again_and_again(work, pause_seconds))
     door = backbone.door(partial(find_key, database))
-    return Auth(backbone, use, email_change, upkeep, mailer, backbone.app(api.routes(use, email_change, door), door))
+    routes = api.routes(use, email_change, sessions, door)
+    return Auth(backbone, use, email_change, upkeep, mailer, backbone.app(routes, door))
 
 
 def build(settings: Settings) -> tuple[Backbone, FastAPI]:

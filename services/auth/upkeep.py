@@ -4,11 +4,11 @@ from functools import partial
 
 from services.auth.adapters import kept_codes, mail_queue, session_secrets
 from services.auth.adapters.key_ring import KeyRing, MadeByAnother
+from services.auth.categories import AUTH, KEYS, SESSIONS
 from services.auth.domain import session as sessions
 from services.auth.domain import signing_key as keys
 from services.auth.domain.limits import Limits
 from services.auth.domain.session import LAST_USE_GRAIN
-from services.auth.use_cases import AUTH, KEYS, SESSIONS
 from shared.cause import Cause
 from shared.clock import Clock
 from shared.database import Database

@@ -9,22 +9,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from services.auth.adapters import kept_codes, mail_queue, session_secrets
 from services.auth.adapters.codes import Codes, new_code, new_secret
 from services.auth.adapters.key_ring import KeyRing
 from services.auth.adapters.sealing import Sealer
+from services.auth.categories import ANONYMOUS, CHALLENGES, SESSIONS, STAFF
 from services.auth.domain import challenge as challenges
 from services.auth.domain import session as sessions
 from services.auth.domain import signing_key as keys
 from services.auth.domain import staff as members
-from services.auth.domain.challenge import Challenge, CodeNotAccepted, CodeNotLive, Tried, verdict
+from services.auth.domain.challenge import CodeNotAccepted, CodeNotLive, Tried, verdict
 from services.auth.domain.limits import Limits
-from services.auth.domain.session import LAST_USE_GRAIN, Session, SessionNotValid
-from services.auth.domain.signing_key import SigningKey
-from services.auth.domain.staff import Staff, StaffAddressTaken
+from services.auth.domain.session import LAST_USE_GRAIN, SessionNotValid
+from services.auth.domain.staff import StaffAddressTaken
 from services.auth.domain.whereabouts import Whereabouts
 from services.auth.events import CodeRefused, Purpose, RefusedBecause
+from services.auth.session_room import RoomForSessions
+from services.auth.session_secret import Recognition, Renewed
 from services.auth.views import open_sessions, people, staff
 from shared import tokens
 from shared.actor import Actor
@@ -34,19 +37,10 @@ from shared.database import Database, Row
 from shared.email_address import normalised
 from shared.errors import Unavailable
 from shared.eventstore.statement import Statement
-from shared.eventstore.streams import Category, Change, Streams
+from shared.eventstore.streams import Change, Streams
 from shared.ids import new_id
 
-CHALLENGES = Category("challenge", Challenge(), challenges.evolve)
-SESSIONS = Category("session", Session(), sessions.evolve)
-KEYS = Category("key", SigningKey(), keys.evolve)
-STAFF = Category("staff", Staff(), members.evolve)
-
 LOGIN: Purpose = "login"
-COMMAND_LINE = Actor("system", "command-line")
-AUTH = Actor("system", "auth")
-ANONYMOUS = Actor("anonymous", "login")
-"""Whoever has not proved yet who they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +64,13 @@ class LoggedIn:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token for one audience, good for `expires_in` seconds."""
+    """An access token for one audience, good for `expires_in` seconds; a new secret for the browser that asked."""
 
     token: str
     expires_in: int
     subject: str
     session_id: str
+    renewed: Renewed | None
 
 
 class UseCases:
@@ -91,6 +86,8 @@ class UseCases:
         codes: Codes,
         sealer: Sealer,
         ring: KeyRing,
+        room: RoomForSessions,
+        recognition: Recognition,
     ) -> None:
         self._streams = streams
         self._database = database
@@ -99,6 +96,8 @@ class UseCases:
         self._codes = codes
         self._sealer = sealer
         self._ring = ring
+        self._room = room
+        self._recognition = recognition
 
     # Customer service ------------------------------------------------------------------------------------------------
 
@@ -170,15 +169,18 @@ class UseCases:
         )
         return [*kept, *queued]
 
-    async def log_in(self, challenge: str, code: str, where: Whereabouts, correlation: str) -> LoggedIn:
+    async def log_in(
+        self, challenge: str, code: str, where: Whereabouts, correlation: str, *, held: str | None = None
+    ) -> LoggedIn:
         """Start a session for whoever gives the right code with the challenge it was asked with.
 
+        `held` is the secret of a session that the browser still has: that one ends (S-02).
         Raises CodeNotAccepted, whatever the reason: only the history tells it (C-29).
         """
         found_by = self._codes.of_challenge(challenge)
         tried, subject = await self.try_code(found_by, LOGIN, code, correlation)
         try:
-            return await self._start_session(tried, subject, where, self._clock(), correlation)
+            return await self._start_session(tried, subject, where, held, correlation)
         except CodeNotLive as too_late:
             raise await self.refused_late(found_by, tried, correlation) from too_late
 
@@ -204,9 +206,9 @@ class UseCases:
         return await self._refused(tried, await self._why_not_live(found_by, self._clock()), correlation)
 
     async def _start_session(
-        self, tried: Tried, subject: str, where: Whereabouts, now: datetime, correlation: str
+        self, tried: Tried, subject: str, where: Whereabouts, held: str | None, correlation: str
     ) -> LoggedIn:
-        secret, session_id, actor = new_secret(), new_id("session"), Actor.parse(subject)
+        secret, session_id, now = new_secret(), new_id("session"), self._clock()
         start = partial(
             sessions.start,
             session_id=session_id,
@@ -215,13 +217,16 @@ class UseCases:
             now=now,
             limits=self._limits,
         )
-        kept = session_secrets.keep(digest=self._codes.of_session(secret), session_id=session_id, now=now)
+        digest = self._codes.of_session(secret)
+        kept = session_secrets.keep(digest=digest, session_id=session_id, now=now, where=where)
+        changes: list[Change[Any]] = [
+            Change(CHALLENGES, tried.challenge_id, challenges.accept_code),
+            Change(SESSIONS, session_id, start),
+        ]
+        actor = Actor.parse(subject)
         cause = Cause(actor, correlation).guarded_by(people.must_not_be_cancelled(actor.id))
         beside = [kept, *mail_queue.reads(subject, where.language)]
-        accepted = Change(CHALLENGES, tried.challenge_id, challenges.accept_code)
-        await self._streams.change_all(
-            [accepted, Change(SESSIONS, session_id, start)], cause.ensuring(lambda _: beside)
-        )
+        await self._room.change_all(changes, cause.ensuring(lambda _: beside), where=where, held=held)
         ends_at = now + self._limits.session_life
         return LoggedIn(secret, subject, session_id, ends_at, await self._seen_of(actor))
 
@@ -263,16 +268,15 @@ class UseCases:
 
     # Sessions --------------------------------------------------------------------------------------------------------
 
-    async def exchange(self, secret: str, audience: str) -> Token:
+    async def exchange(self, secret: str, audience: str, *, renews: bool = False, background: bool = False) -> Token:
         """A token for one audience, for as long as the session is good; checked each time (C-13, S-03, S-05).
 
+        `renews` says that a browser would take a new secret (S-13), `background` that no person asked (S-04).
         Raises SessionNotValid.
         """
         now = self._clock()
-        session = await session_secrets.find(self._database, self._codes.of_session(secret))
-        if session is None or session.over_because(now, self._limits):
-            raise SessionNotValid
-        if now - session.last_used_at >= LAST_USE_GRAIN:
+        session, renewed = await self._recognition.of(secret, now, renews=renews)
+        if not background and now - session.last_used_at >= LAST_USE_GRAIN:
             await session_secrets.used(self._database, session.session_id, now, LAST_USE_GRAIN)
         key = keys.in_use(await self._ring.keys(), now)
         if key is None:
@@ -281,7 +285,7 @@ class UseCases:
         token = tokens.sign(
             self._ring.open(key), key.id, audience=audience, actor=actor, session=session.session_id, now=now
         )
-        return Token(token, int(tokens.LIFE.total_seconds()), session.subject, session.session_id)
+        return Token(token, int(tokens.LIFE.total_seconds()), session.subject, session.session_id, renewed)
 
     async def who_am_i(self, session_id: str) -> Row:
         """The session and the person behind it. Raises SessionNotValid when it is over."""

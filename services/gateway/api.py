@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
@@ -13,7 +13,15 @@ from starlette.responses import JSONResponse, Response
 from services.gateway.adapters.services import Answer as Answered
 from services.gateway.adapters.services import Asking, Service
 from services.gateway.contract import PREFIX, Document
-from services.gateway.credentials import CHALLENGE, JSON, SESSION, challenge_of, clear_cookie, set_cookie
+from services.gateway.credentials import (
+    CHALLENGE,
+    JSON,
+    challenge_of,
+    clear_cookie,
+    session_cookie,
+    session_held,
+    set_cookie,
+)
 from services.gateway.limits import Buckets, address_of
 from services.gateway.refusing import UnknownParameter
 from services.gateway.whereabouts import whereabouts
@@ -90,14 +98,15 @@ def login(auth: Service, *, codes: Buckets, tries: Buckets, trusted_hops: int) -
         tries.take(address_of(request.scope, trusted_hops))
         challenge = challenge_of(request.headers)
         given = {"challenge": challenge, "code": form.code, "where": whereabouts(request.scope, trusted_hops)}
+        if held := session_held(request.headers):
+            given["session"] = held
         answered = await auth.ask(_asking(request, "/login/sessions", given, once=True))
         if answered.status != 201:
             return _as_it_is(answered)
         session = orjson.loads(answered.body)
         secret = session.pop("session")
-        left = datetime.fromisoformat(session["ends_at"]) - datetime.now(UTC)
         response = JSONResponse(session, 201)
-        response.headers.append("set-cookie", set_cookie(SESSION, secret, max(0, int(left.total_seconds()))))
+        response.headers.append("set-cookie", session_cookie(secret, datetime.fromisoformat(session["ends_at"])))
         response.headers.append("set-cookie", clear_cookie(CHALLENGE))
         return response
 

@@ -5,7 +5,7 @@ here: the identifiers in its path, the operation's own query parameters, four he
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.gateway import refusing
-from services.gateway.adapters.access_tokens import AccessTokens
+from services.gateway.adapters.access_tokens import AccessToken, AccessTokens, Showing
 from services.gateway.adapters.services import Answer, Asking, Service
 from services.gateway.contract import PREFIX, Operation
 from services.gateway.credentials import (
@@ -23,6 +23,7 @@ from services.gateway.credentials import (
     has_body,
     must_be_our_own,
     only,
+    session_cookie,
     session_of,
 )
 from services.gateway.json_depth import must_be_shallow
@@ -37,6 +38,11 @@ BODY_SECONDS: Final = 10.0
 PASSED_ON: Final = ("idempotency-key", "require-seen", "accept")
 PASSED_BACK: Final = ("content-type", "seen", "retry-after", "allow")
 LOG_OUT: Final = "logOut"
+END_OWN: Final = "endOwnSession"
+BACKGROUND: Final = "x-background"
+"""With `true` in this header a page says that nobody asked for this, and the session gets no older for it (S-04)."""
+CLEARED: Final = b'"cache", "storage"'
+"""What a browser forgets after logging out (S-18). Not its cookies: the session's goes by itself, others outlast it."""
 _BELOW = (PREFIX + "/").encode()
 
 
@@ -52,30 +58,37 @@ class Proxy:
         tokens: AccessTokens,
         origin: str | None,
         requests: Buckets,
+        own: Collection[tuple[str, str]],
     ) -> None:
-        """`origin` is that of our own pages, None for whatever host a request names; `requests` are of each session."""
+        """`origin` is that of our own pages, None for whatever host a request names; `requests` are of each session.
+
+        `own` are the methods and paths of the application itself, which may lie beside those of services.
+        """
         self._app = app
         self._routes = routes
         self._services = services
         self._tokens = tokens
         self._origin = origin
         self._requests = requests
+        self._own = own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["raw_path"].startswith(_BELOW):
             await self._app(scope, receive, send)
             return
         headers, request_id = Headers(scope=scope), scope["state"]["request_id"]
+        path = scope["raw_path"].decode("latin-1")
         try:
             must_be_our_own(scope["method"], headers, self._origin)
-            found = self._routes.find(scope["raw_path"][len(_BELOW) :].decode("latin-1"))
-            if found is None:
+            found = self._routes.find(path.removeprefix(f"{PREFIX}/"))
+            if found is None or (scope["method"], path) in self._own:
                 await self._app(scope, receive, send)
             elif (operation := found.methods.get(scope["method"])) is None:
                 wrong = problem(
                     405, "method-not-allowed", "The thing does not know this method.", request_id=request_id
                 )
-                wrong.headers["Allow"] = ", ".join(sorted(found.methods))
+                here = {method for method, own in self._own if own == path}
+                wrong.headers["Allow"] = ", ".join(sorted({*found.methods, *here}))
                 await wrong(scope, receive, send)
             else:
                 await _reply(send, *await self._forward(operation, found, scope, headers, receive))
@@ -87,11 +100,11 @@ class Proxy:
     ) -> tuple[Answer, Sequence[tuple[bytes, bytes]]]:
         if not operation.rows:
             raise NoRow
-        session, request_id = session_of(headers), scope["state"]["request_id"]
+        showing, request_id = _showing(operation, headers), scope["state"]["request_id"]
         passed_on = {name: value for name in PASSED_ON if (value := only(headers, name)) is not None}
         path = found.path_of(operation) + _query(operation, scope["query_string"])
         body = await _body(receive) if has_body(headers) else None
-        token = await self._tokens.of(session, operation.service, request_id)
+        token = await self._tokens.of(showing, operation.service, request_id)
         self._requests.take(token.session_id)
         passed_on |= {"authorization": f"Bearer {token.token}", "x-request-id": request_id}
         if body is not None:
@@ -100,13 +113,27 @@ class Proxy:
         answer = await self._services[operation.service].ask(
             Asking(operation.method, path, passed_on, body, repeatable=repeatable)
         )
-        return answer, self._cookies(operation, answer, session)
+        ends = operation.id == LOG_OUT or (operation.id == END_OWN and found.identifiers == (token.session_id,))
+        if ends and answer.status < 300:
+            self._tokens.forget(showing.secret)
+            return answer, _LOGGED_OUT
+        return answer, _renewed(token)
 
-    def _cookies(self, operation: Operation, answer: Answer, session: str) -> Sequence[tuple[bytes, bytes]]:
-        if operation.id != LOG_OUT or answer.status >= 300:
-            return ()
-        self._tokens.forget(session)
-        return ((b"set-cookie", clear_cookie(SESSION).encode()),)
+
+_LOGGED_OUT = ((b"set-cookie", clear_cookie(SESSION).encode()), (b"clear-site-data", CLEARED))
+
+
+def _showing(operation: Operation, headers: Headers) -> Showing:
+    """The session as the request shows it. Raises Unauthenticated, Malformed."""
+    background = operation.background or only(headers, BACKGROUND) == "true"
+    return Showing(session_of(headers), renews="authorization" not in headers, background=background)
+
+
+def _renewed(token: AccessToken) -> Sequence[tuple[bytes, bytes]]:
+    """The cookie with the secret that counts from now on, if there is one (S-13)."""
+    if token.renewed is None:
+        return ()
+    return ((b"set-cookie", session_cookie(token.renewed.secret, token.renewed.ends_at).encode()),)
 
 
 def _query(operation: Operation, sent: bytes) -> str:

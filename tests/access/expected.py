@@ -68,6 +68,7 @@ _REVOKING = {
     ACCOUNT: policy.REVOKE_ACCOUNT_ADMINISTRATOR.name,
     PRODUCT: policy.REVOKE_PRODUCT_ACCESS.name,
 }
+_WHO_COULD_REVOKE_ALL = {policy.CANCEL_PROFILE.name, policy.END_SESSIONS_OF.name}
 _OF_PROFILES_ONLY = {
     policy.READ_ONESELF.name,
     policy.CHANGE_ONESELF.name,
@@ -94,8 +95,10 @@ class Expectation:
             return NO_SUCH_THING if actor.staff and row.name in _OF_PROFILES_ONLY else YES
         if ask.sees and not self._sees_person(actor, ask.sees):
             return NO_SUCH_THING
-        if row.name == policy.CANCEL_PROFILE.name:
-            return self._cancelling(actor, row, ask.target)
+        if row.name == policy.CANCEL_PROFILE.name and actor.role == ask.target:
+            return YES
+        if row.name in _WHO_COULD_REVOKE_ALL:
+            return self._over_all_of(actor, row, ask.target)
         if row.on == "person":
             return YES if self._sees_person(actor, ask.target) else NO_SUCH_THING
         return self._on_thing(actor, row, ask.target)
@@ -112,10 +115,8 @@ class Expectation:
         # Whoever may not read histories is told so; else the rule is that of the strongest grant (A4, A5, A6).
         return _no(row, row.rule if row.name == policy.READ_HISTORY.name else _RULE_OF[kinds[0]])
 
-    def _cancelling(self, actor: Somebody, row: Operation, person: str) -> Answer:
-        """A11: oneself, or somebody in reach all of whose grants one could revoke."""
-        if actor.role == person:
-            return YES
+    def _over_all_of(self, actor: Somebody, row: Operation, person: str) -> Answer:
+        """A11: somebody in reach all of whose grants one could revoke."""
         if not self._sees_person(actor, person):
             return NO_SUCH_THING
         kinds = {STAFF} if actor.staff else {kind for kind, _ in actor.holds}

@@ -105,6 +105,19 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "logIn": (Ask(policy.LOG_IN, {"code": "000000"}, then="code-refused", headers=NO_CODE_ASKED_FOR),),
     "getOwnSession": (Ask(policy.READ_OWN_SESSION),),
     "logOut": (Ask(policy.LOG_OUT, then="idempotency-key-malformed", headers=NOT_A_KEY),),
+    "listOwnSessions": (Ask(policy.LIST_OWN_SESSIONS),),
+    "endOwnSession": (Ask(policy.END_OWN_SESSIONS, then="idempotency-key-malformed", headers=NOT_A_KEY),),
+    "endOtherSessions": (Ask(policy.END_OWN_SESSIONS, then="idempotency-key-malformed", headers=NOT_A_KEY),),
+    "endSessionsOf": (
+        Ask(policy.END_SESSIONS_OF, UNCONFIRMED, then="ending-sessions-not-confirmed"),
+        Ask(
+            policy.END_SESSIONS_OF,
+            UNCONFIRMED,
+            then="ending-sessions-not-confirmed",
+            about="main_administrator",
+            path={"profile_id": "main_administrator"},
+        ),
+    ),
     "requestEmailChange": (Ask(policy.CHANGE_OWN_EMAIL, {"email": "nobody"}, then="email-malformed"),),
     "confirmEmailChange": (Ask(policy.CHANGE_OWN_EMAIL, {"code": "000000"}, then="address-not-proven"),),
     # Companies and accounts

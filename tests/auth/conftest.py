@@ -16,8 +16,8 @@ from pydantic import SecretStr
 
 from services.auth.adapters import mail_queue
 from services.auth.adapters.sealing import Sealer
+from services.auth.categories import COMMAND_LINE
 from services.auth.service import Auth, Settings, assemble
-from services.auth.use_cases import COMMAND_LINE
 from services.profiles.events import ProfileCancelled, ProfileCreated
 from shared.cause import Cause
 from shared.envelope import Recorded

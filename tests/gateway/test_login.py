@@ -52,6 +52,7 @@ def test_logging_out_clears_the_cookie_and_ends_it_at_once(world: World) -> None
     answer = world.ask("DELETE", CURRENT, session=None, headers=AS_COOKIE)
     assert answer.status_code == 200
     assert answer.headers.get_list("set-cookie") == [f"__Host-session=; {HARDENED}; Max-Age=0"]
+    assert answer.headers["clear-site-data"] == '"cache", "storage"', "S-18; known devices stay known"
     assert world.ask("GET", PRODUCTS).status_code == 401
     assert world.ask("GET", CURRENT, session=None, headers=AS_COOKIE).status_code == 401
 

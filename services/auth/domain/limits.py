@@ -20,6 +20,12 @@ class Limits:
     """S-05: however busy it is."""
     session_idle: timedelta = timedelta(minutes=15)
     """S-03: without a request."""
+    sessions: int = 5
+    """S-27: of one person at the same time; the oldest makes room."""
+    secret_life: timedelta = timedelta(minutes=10)
+    """S-13: then the secret in a browser's cookie is replaced by a new one."""
+    secret_overlap: timedelta = timedelta(seconds=10)
+    """S-13: so long after the new one was first shown the one before still counts; later it was stolen."""
 
     def __post_init__(self) -> None:
         """Raises ValueError above the ceilings that no installation may lift."""
@@ -29,3 +35,7 @@ class Limits:
             raise ValueError("a login is fresh for 5 minutes, at most")
         if self.session_life > timedelta(hours=12) or self.session_idle > self.session_life:
             raise ValueError("a session lives 12 hours at most, and is idle no longer than it lives")
+        if not 1 <= self.sessions <= 20 or self.secret_life > timedelta(hours=1):
+            raise ValueError("a person has 1 to 20 sessions, and a secret lives an hour at most")
+        if not timedelta(seconds=2) <= self.secret_overlap <= timedelta(minutes=1):
+            raise ValueError("a secret that was replaced counts for 2 to 60 seconds")
