@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import APIRouter, Depends, FastAPI
 from psycopg import Connection
 
-from shared import health, idempotency, inbox, relay
+from shared import health, heard, idempotency, inbox, relay
 from shared.broker import topic_of
 from shared.cause import Cause
 from shared.clock import Clock, system_clock
@@ -26,9 +26,10 @@ from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.recorder import OrderedRecorder, datastore
 from shared.eventstore.streams import Streams
 from shared.health import Health
+from shared.heard import Ages, Heard
 from shared.http import problems
 from shared.http.denied import must_name_its_rows
-from shared.http.door import Door
+from shared.http.door import Door, MustStand
 from shared.http.edge import Edge
 from shared.ids import new_id
 from shared.inbox import Inbox, Reaction
@@ -56,12 +57,14 @@ class Backbone:
         own: Iterable[str],
         views: Sequence[View],
         hears: Sequence[str] = (),
+        heeds: Sequence[str] = (),
         follows: Iterable[str] = (),
         copies: Sequence[View] = (),
         attempt_refused: type[RefusedAttempt],
         clock: Clock = system_clock,
     ) -> None:
-        """`own` and `follows` name kinds of streams; `hears` names the services whose topics are subscribed to.
+        """`own` and `follows` name kinds of streams; `hears` names the services whose topics are subscribed to,
+        `heeds` those among them that revoke what callers rely on: while they are not heard, no command is taken.
 
         `views` change in the commit of this service's own events, `copies` in the inbox with others'.
         """
@@ -72,12 +75,14 @@ class Backbone:
         self.views, self.copies = views, copies
         self._own, self.follows = frozenset(own), frozenset(follows)
         self.topics = [topic_of(service, settings.kafka.topic_prefix) for service in hears]
+        heeded = [topic_of(service, settings.kafka.topic_prefix) for service in heeds]
         self._attempt_refused = attempt_refused
         self._datastore = datastore(self._dsn, connections=8)
         self.recorder = OrderedRecorder(self._datastore)
         self.writer = GroupCommit(self.connect)
         self.streams = Streams(name, self.recorder, self.writer, views, clock)
         self.database = Database(self._dsn)
+        self.heard = Heard(self.database, heeded, settings.revocations_within_seconds)
         self.relay = Relay(name, topic_of(name, settings.kafka.topic_prefix), self.recorder, self._dsn, settings.kafka)
         self.applied = Applied(self.database, own=self._own, follows=self.follows)
         self.inbox: Inbox | None = None
@@ -104,10 +109,12 @@ class Backbone:
         """Add work of the service's own that goes on until it stops (a mailer, a clean-up)."""
         self._background.append(work)
 
-    def door(self, find_key: FindKey) -> Door:
-        """The way in for requests, with tokens verified by the keys that `find_key` answers."""
+    def door(self, find_key: FindKey, must_stand: MustStand) -> Door:
+        """The way in for requests, with tokens verified by the keys that `find_key` answers and `must_stand`."""
         return Door(
             verifier=Verifier(self.name, find_key, self.clock),
+            must_stand=must_stand,
+            must_have_heard=self.heard.must_be_fresh,
             applied=self.applied,
             database=self.database,
             record_refusal=self.record_refusal,
@@ -144,7 +151,7 @@ class Backbone:
         with self.connect() as connection:
             connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
             self.recorder.create_table()
-            for statement in (relay.TABLE, inbox.TABLES, idempotency.TABLE):
+            for statement in (relay.TABLE, inbox.TABLES, heard.TABLE, idempotency.TABLE):
                 connection.execute(statement)
             for view in {id(view): view for view in (*self.views, *self.copies)}.values():
                 for table in view.tables.values():
@@ -176,7 +183,7 @@ class Backbone:
         # The writer's thread must not wait out the interpreter's usual 5 ms for its turn after every answer.
         sys.setswitchinterval(0.0005)
         await self.open_store()
-        for work in (self.relay.run, self._subscribe, self._purge, *self._background):
+        for work in (self.relay.run, self._subscribe, self._note_what_is_heard, self._purge, *self._background):
             self._tasks.append(asyncio.create_task(_kept_going(work)))
 
     async def stop(self) -> None:
@@ -192,6 +199,12 @@ class Backbone:
             self._subscription = Subscription(self.topics, self.name, self.settings.kafka, self.inbox.take)
             await self._subscription.start()
         self.subscribed = True
+
+    async def _note_what_is_heard(self) -> None:
+        async def look() -> Ages:
+            return await self._subscription.heard() if self._subscription else {}
+
+        await self.heard.keep_noting(look)
 
     async def _purge(self) -> None:
         while True:
@@ -215,12 +228,13 @@ class Backbone:
             progress = replace(progress, error=unreachable.detail)
         counts = row or {"newest": 0, "relayed": 0, "dead": 0}
         return Health(
-            ready=self.subscribed and row is not None,
+            ready=self.subscribed and self.heard.once and row is not None,
             relay_state=progress.state,
             relay_position=counts["relayed"],
             relay_behind=counts["newest"] - counts["relayed"],
             inbox_behind=await self._subscription.behind() if self._subscription else {},
             dead_letters=counts["dead"],
+            revocations_heard_seconds_ago=self.heard.seconds_ago,
             error=progress.error,
         )
 

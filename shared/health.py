@@ -22,6 +22,8 @@ class Health(BaseModel):
     inbox_behind: dict[str, int | None]
     """Records of each topic that are not applied yet; None while the broker has not said how many there are."""
     dead_letters: int
+    revocations_heard_seconds_ago: float | None = None
+    """None while that is not known; too long ago, and no command is taken (S-16)."""
     error: str | None = None
 
 
@@ -32,6 +34,10 @@ def routes(service: str, look: Callable[[], Awaitable[Health]]) -> APIRouter:
     relay = Gauge("relay_behind", "Positions not published yet", ["service"], registry=registry)
     inbox = Gauge("inbox_behind", "Records not applied yet", ["service", "topic"], registry=registry)
     parked = Gauge("dead_letters", "Records parked", ["service"], registry=registry)
+
+    heard = Gauge(
+        "revocations_heard_seconds_ago", "Above the limit no command is taken", ["service"], registry=registry
+    )
 
     @api.get("/health/live")
     async def live() -> dict[str, str]:
@@ -53,6 +59,8 @@ def routes(service: str, look: Callable[[], Awaitable[Health]]) -> APIRouter:
         parked.labels(service).set(health.dead_letters)
         for topic, behind in health.inbox_behind.items():
             inbox.labels(service, topic).set(math.nan if behind is None else behind)
+        ago = health.revocations_heard_seconds_ago
+        heard.labels(service).set(math.inf if ago is None else ago)
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return api

@@ -32,6 +32,8 @@ class ServiceSettings(BaseSettings):
     port: int = Field(default=8100, ge=0, le=65535)
     database_url: SecretStr
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    revocations_within_seconds: float = Field(default=30.0, gt=0, le=30)
+    """How long ago revocations may have been heard last for a command to be taken (S-16); only ever stricter."""
 
     @model_validator(mode="after")
     def production_is_not_development(self) -> Self:

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka.errors import IllegalStateError
 
 from shared.broker import BatchHandler, Topic, start_patiently, subscribe
+from shared.envelope import MalformedEnvelopeError, attributes
 from shared.settings import KafkaSettings
 
 HEARD_WITHIN_SECONDS = 2.0
@@ -31,6 +32,8 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]  # its pack
         self._broker = subscribe(topics, group, settings, self._take, listener=self)
         self._taken: dict[TopicPartition, int] = {}
         """Where each partition is: the offset after the last record whose batch is through."""
+        self._said_at: dict[TopicPartition, float] = {}
+        """When the last event of each partition was said whose batch is through."""
         self._assignments = 0
 
     async def start(self) -> None:
@@ -46,7 +49,9 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]  # its pack
             taken.setdefault(TopicPartition(record.topic, record.partition), record.offset)
         await self._handle(records)
         if assignment == self._assignments:
-            taken |= {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
+            last = {TopicPartition(record.topic, record.partition): record for record in records}
+            taken |= {partition: record.offset + 1 for partition, record in last.items()}
+            self._said_at |= {at: said for at, record in last.items() if (said := _said_at(record)) is not None}
 
     def on_partitions_revoked(self, _revoked: Iterable[TopicPartition]) -> None:
         """Nothing to do: a batch under way is committed whole, whoever reads on."""
@@ -54,12 +59,12 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]  # its pack
     def on_partitions_assigned(self, _assigned: Iterable[TopicPartition]) -> None:
         """What was taken in before says nothing about the records that come now."""
         self._assignments += 1
-        self._taken = {}
+        self._taken, self._said_at = {}, {}
 
     async def behind(self) -> dict[str, int | None]:
         """Records of each topic that are not through yet, as the broker last told, a moment ago; None: not known."""
         behind: dict[str, int | None] = {topic.name: 0 for topic in self._topics}
-        consumers = [consumer for s in self._broker.subscribers if (consumer := getattr(s, "consumer", None))]
+        consumers = self._consumers()
         if not any(consumer.assignment() for consumer in consumers):
             return dict.fromkeys(behind)
         for consumer in consumers:
@@ -67,6 +72,25 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]  # its pack
                 known, here = behind[partition.topic], await self._behind_in(consumer, partition)
                 behind[partition.topic] = None if known is None or here is None else known + here
         return behind
+
+    async def heard(self) -> dict[TopicPartition, float]:
+        """How many seconds ago each partition read here was heard, without those of which that is not known.
+
+        When all of it is through: when the broker last said so; while there is more: when the last event was said that
+        is through.
+        """
+        heard: dict[TopicPartition, float] = {}
+        for consumer in self._consumers():
+            for partition in consumer.assignment():
+                behind = await self._behind_in(consumer, partition)
+                polled = consumer.last_poll_timestamp(partition) if behind == 0 else None
+                at = self._said_at.get(partition) if behind else polled and polled / 1000
+                if at is not None:
+                    heard[partition] = max(0.0, time.time() - at)
+        return heard
+
+    def _consumers(self) -> list[AIOKafkaConsumer]:
+        return [consumer for s in self._broker.subscribers if (consumer := getattr(s, "consumer", None))]
 
     async def _behind_in(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
         if partition not in consumer.assignment():
@@ -79,6 +103,14 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]  # its pack
             return int(end - at)
         # All is through, so the consumer asks for more all the time, unless nobody answers.
         return 0 if at == end and time.time() - heard / 1000 < HEARD_WITHIN_SECONDS else None
+
+
+def _said_at(record: ConsumerRecord[Any, Any]) -> float | None:
+    """When the event of a record was said; None when it is none of ours."""
+    try:
+        return attributes(tuple(record.headers)).time.timestamp()
+    except MalformedEnvelopeError:
+        return None
 
 
 async def _position(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:

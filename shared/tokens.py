@@ -58,8 +58,17 @@ class Claims:
     session: str
 
 
-def sign(key: Ed25519PrivateKey, key_id: str, *, audience: str, actor: Actor, session: str, now: datetime) -> str:
-    """A token for one audience, good for `LIFE`."""
+def sign(
+    key: Ed25519PrivateKey,
+    key_id: str,
+    *,
+    audience: str,
+    actor: Actor,
+    session: str,
+    now: datetime,
+    life: timedelta = LIFE,
+) -> str:
+    """A token for one audience, good for `life`."""
     claims = {
         "iss": ISSUER,
         "aud": audience,
@@ -69,7 +78,7 @@ def sign(key: Ed25519PrivateKey, key_id: str, *, audience: str, actor: Actor, se
         "jti": uuid7().hex,
         "iat": int(now.timestamp()),
         "nbf": int(now.timestamp()),
-        "exp": int((now + LIFE).timestamp()),
+        "exp": int((now + life).timestamp()),
     }
     return jwt.encode(claims, key, ALGORITHM, headers={"typ": TYPE, "kid": key_id})
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+from aiokafka import TopicPartition
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eventsourcing.persistence import Notification
 from fastapi import FastAPI
@@ -108,9 +109,10 @@ def _stream_of(event: Event) -> str:
     return str(next(value for field in fields if (value := getattr(event, field, None))))
 
 
-def token(actor: Actor, audience: str) -> str:
-    """An access token as auth signs them."""
-    return sign(KEY, KEY_ID, audience=audience, actor=actor, session=new_id("session"), now=datetime.now(UTC))
+def token(actor: Actor, audience: str, session: str | None = None) -> str:
+    """An access token as auth signs them, of a session of its own unless one is named."""
+    session = session or new_id("session")
+    return sign(KEY, KEY_ID, audience=audience, actor=actor, session=session, now=datetime.now(UTC))
 
 
 class Asking:
@@ -139,14 +141,26 @@ class Asking:
 
 @asynccontextmanager
 async def running(*backbones: Backbone) -> AsyncIterator[None]:
-    """Services with their stores open and their broker out of reach."""
+    """Services with their stores open and their broker out of reach; revocations count as heard all the time."""
     for backbone in backbones:
         await backbone.open_store()
+        await hears_until(backbone, timedelta(days=365))
     try:
         yield
     finally:
         for backbone in backbones:
             await backbone.close_store()
+
+
+async def hears_until(backbone: Backbone, from_now: timedelta) -> None:
+    """The topics that this service heeds were heard until then, as if a broker had said so."""
+    await backbone.heard.note(
+        {
+            TopicPartition(topic.name, number): -from_now.total_seconds()
+            for topic in backbone.topics
+            for number in range(topic.partitions)
+        }
+    )
 
 
 def log_of(backbone: Backbone) -> Iterable[Recorded]:

@@ -11,14 +11,15 @@ T = TypeVar("T")
 
 
 @asynccontextmanager
-async def started_and_held(asked: Coroutine[Any, Any, T], dsn: str, behind: int = 0) -> AsyncIterator[asyncio.Task[T]]:
+async def started_and_held(asked: Coroutine[Any, Any, T], dsn: str) -> AsyncIterator[asyncio.Task[T]]:
     """Start something that will wait for an advisory lock which the test holds; comes back when it waits.
 
-    `behind` others wait already.
+    Started inside another one it waits behind that: the lock is given in the order in which it was asked for.
     """
-    task = asyncio.create_task(asked)
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as watching:
-        while await _how_many_wait(watching) <= behind:
+        before = await _waiting(watching)
+        task = asyncio.create_task(asked)
+        while await _waiting(watching) <= before:
             assert not task.done(), "it did not wait"
             await asyncio.sleep(0.01)
     try:
@@ -27,11 +28,10 @@ async def started_and_held(asked: Coroutine[Any, Any, T], dsn: str, behind: int 
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _how_many_wait(watching: psycopg.AsyncConnection[Any]) -> int:
+async def _waiting(watching: psycopg.AsyncConnection[Any]) -> int:
+    """How many wait for an advisory lock in this database."""
     found = await watching.execute(
-        "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
+        "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
         "WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted"
     )
-    row = await found.fetchone()
-    assert row is not None
-    return int(row[0])
+    return len(await found.fetchall())

@@ -8,6 +8,7 @@ from services.audit import api
 from services.audit.events import AttemptRefused
 from services.audit.use_cases import UseCases
 from services.audit.views.history import History
+from services.auth.ended_sessions import EndedSessions, must_not_have_ended
 from services.auth.keys import SigningKeys, find_key
 from services.profiles.access import Access
 from services.profiles.reach import Reach
@@ -31,11 +32,12 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
         own=("reading",),
         views=(history,),
         hears=EVERY_SERVICE,
+        heeds=("auth", "profiles"),
         follows=EVERY_KIND_OF_STREAM,
-        copies=(Reach(), SigningKeys(), history),
+        copies=(Reach(), SigningKeys(), EndedSessions(), history),
         attempt_refused=AttemptRefused,
     )
     use = UseCases(backbone.streams, backbone.database, Access(backbone.database))
     backbone.reacts()
-    door = backbone.door(partial(find_key, backbone.database))
+    door = backbone.door(partial(find_key, backbone.database), partial(must_not_have_ended, backbone.database))
     return backbone, backbone.app(api.routes(use, door), door)

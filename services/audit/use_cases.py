@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from services.audit.events import HistoryRead
 from services.audit.views.history import Cursor, history_of
 from services.profiles.access import PROFILE_ACTOR, Access, NotPermitted, Permit
-from services.profiles.policy import READ_HISTORY, Operation
+from services.profiles.policy import PLACES, READ_HISTORY, Operation, at
 from shared.actor import Actor
 from shared.cause import Cause
 from shared.database import Database, Row
@@ -73,8 +73,6 @@ class UseCases:
 
 def _reading(entity_id: str) -> tuple[Operation, str]:
     """The operation that reading about an entity is, and its target: the place if it is one, else anywhere."""
-    match kind_of(entity_id):
-        case "account" | "product" | "agreement" | "company" as place:
-            return replace(READ_HISTORY, on=place), entity_id
-        case _:
-            return READ_HISTORY, ""
+    if kind_of(entity_id) in PLACES:
+        return at(READ_HISTORY, entity_id), entity_id
+    return replace(READ_HISTORY, on="anywhere"), ""

@@ -228,7 +228,7 @@ def routes(use: UseCases, email_change: EmailChange, sessions: SessionEndings, d
     )
     async def log_out(command: Annotated[Command, Depends(door.command)]) -> Response:
         """Log out: the session is over at once."""
-        return await command.run(lambda cause: use.log_out(command.caller.session, cause))
+        return await command.run(lambda cause: use.log_out(command.caller.session, cause), unheard=True)
 
     @api.post(
         "/login/email-change",

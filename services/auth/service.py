@@ -31,7 +31,7 @@ from services.auth.session_secret import Recognition
 from services.auth.upkeep import Upkeep
 from services.auth.use_cases import UseCases
 from services.auth.views.names import Names
-from services.auth.views.open_sessions import OpenSessions
+from services.auth.views.open_sessions import OpenSessions, must_be_open
 from services.auth.views.people import People
 from services.auth.views.staff import StaffByAddress
 from services.profiles.access import Access
@@ -98,6 +98,7 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
         # `people` and `reach` are copies; they stand here too for the refusals of their guards, and for our own staff.
         views=(StaffByAddress(), OpenSessions(), signing_keys, people, reach, *kept_beside_the_log),
         hears=("profiles", "company", "products"),
+        heeds=("profiles",),
         follows=("profile", "company", "product"),
         copies=(people, reach, Names()),
         attempt_refused=AttemptRefused,
@@ -140,7 +141,7 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
         (upkeep.forget_old, 600.0),
     ):
         backbone.runs(_again_and_again(work, pause_seconds))
-    door = backbone.door(partial(find_key, database))
+    door = backbone.door(partial(find_key, database), partial(must_be_open, database))
     routes = api.routes(use, email_change, sessions, door)
     return Auth(backbone, use, email_change, upkeep, mailer, backbone.app(routes, door))
 

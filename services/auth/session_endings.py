@@ -14,21 +14,14 @@ from services.auth.domain import session as sessions
 from services.auth.domain.limits import Limits
 from services.auth.domain.session import EndingNotConfirmed, SessionNotValid
 from services.auth.views import open_sessions, people
-from services.profiles import policy
 from services.profiles.access import IN_SIGHT, Access
-from services.profiles.policy import ACCOUNT, MAIN, PRODUCT, STAFF, WHO, Operation
+from services.profiles.policy import REVOKING, STAFF, WHO
 from shared.actor import Actor
 from shared.cause import Cause, Written
 from shared.clock import Clock
 from shared.database import Database, Row
 from shared.errors import Forbidden, NotFound
 from shared.eventstore.streams import Change, Streams
-
-_REVOKING: Mapping[str, Operation] = {
-    MAIN: policy.REVOKE_MAIN_ADMINISTRATOR,
-    ACCOUNT: policy.REVOKE_ACCOUNT_ADMINISTRATOR,
-    PRODUCT: policy.REVOKE_PRODUCT_ACCESS,
-}
 
 
 class CannotEndSessions(Forbidden):
@@ -116,7 +109,7 @@ class SessionEndings:
     async def _covering(self, held: Sequence[Row], cause: Cause) -> Cause:
         try:
             for grant in held:
-                permit = await self._access.require(cause.actor, _REVOKING[grant["kind"]], grant["target_id"])
+                permit = await self._access.require(cause.actor, REVOKING[grant["kind"]], grant["target_id"])
                 cause = permit.covers(cause)
         except (NotFound, Forbidden):
             raise CannotEndSessions from None

@@ -78,13 +78,13 @@ def add(api: APIRouter, sessions: SessionEndings, door: Door) -> None:
         command: Annotated[Command, Depends(door.command)], session_id: str = identifier_in_path("session")
     ) -> Response:
         """Log out somewhere else: the session is over at once."""
-        return await command.run(lambda cause: sessions.end_own(session_id, cause))
+        return await command.run(lambda cause: sessions.end_own(session_id, cause), unheard=True)
 
     @api.post("/login/sessions/end-others", operation_id="endOtherSessions", **asks(END_OWN_SESSIONS), **ending)
     async def end_others(command: Annotated[Command, Depends(door.command)]) -> Response:
         """Log out everywhere else."""
         current = command.caller.session
-        return await command.run(lambda cause: sessions.end_others(current, cause))
+        return await command.run(lambda cause: sessions.end_others(current, cause), unheard=True)
 
     @api.post("/logins/{profile_id}/end-sessions", operation_id="endSessionsOf", **asks(END_SESSIONS_OF), **ending)
     async def end_all_of(

@@ -282,10 +282,11 @@ class UseCases:
         if key is None:
             raise Unavailable("There is no signing key yet.")
         actor = Actor.parse(session.subject)
+        life = self._limits.token_life
         token = tokens.sign(
-            self._ring.open(key), key.id, audience=audience, actor=actor, session=session.session_id, now=now
+            self._ring.open(key), key.id, audience=audience, actor=actor, session=session.session_id, now=now, life=life
         )
-        return Token(token, int(tokens.LIFE.total_seconds()), session.subject, session.session_id, renewed)
+        return Token(token, int(life.total_seconds()), session.subject, session.session_id, renewed)
 
     async def who_am_i(self, session_id: str) -> Row:
         """The session and the person behind it. Raises SessionNotValid when it is over."""

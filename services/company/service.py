@@ -4,6 +4,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
+from services.auth.ended_sessions import EndedSessions, must_not_have_ended
 from services.auth.keys import SigningKeys, find_key
 from services.company import api
 from services.company.events import AttemptRefused
@@ -29,11 +30,12 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
         own=("company", "attempt"),
         views=(reach, CompanyByCvr(), CustomerNumbers(), Companies(), Accounts()),
         hears=("auth", "products", "profiles"),
-        follows=[*(kind for kind in STREAMS if kind != "company"), "key"],
-        copies=(reach, SigningKeys()),
+        heeds=("auth", "profiles"),
+        follows=[*(kind for kind in STREAMS if kind != "company"), "key", "session"],
+        copies=(reach, SigningKeys(), EndedSessions()),
         attempt_refused=AttemptRefused,
     )
     backbone.reacts()  # to nothing: it only takes in who reaches what, and the keys
     use = UseCases(backbone.streams, backbone.database, Access(backbone.database))
-    door = backbone.door(partial(find_key, backbone.database))
+    door = backbone.door(partial(find_key, backbone.database), partial(must_not_have_ended, backbone.database))
     return backbone, backbone.app(api.routes(use, door), door)

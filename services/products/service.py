@@ -4,6 +4,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
+from services.auth.ended_sessions import EndedSessions, must_not_have_ended
 from services.auth.keys import SigningKeys, find_key
 from services.products import api
 from services.products.events import AttemptRefused
@@ -31,11 +32,12 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
         own=("product", "attempt"),
         views=(reach, OpenProductByPlate(), BizzByDeviceNumber(), Products(), OpenOnAccount()),
         hears=("auth", "company", "profiles"),
-        follows=[*(kind for kind in STREAMS if kind != "product"), "key"],
-        copies=(reach, AccountPayment(), SigningKeys()),
+        heeds=("auth", "profiles"),
+        follows=[*(kind for kind in STREAMS if kind != "product"), "key", "session"],
+        copies=(reach, AccountPayment(), SigningKeys(), EndedSessions()),
         attempt_refused=AttemptRefused,
     )
     use = UseCases(backbone.streams, backbone.database, Access(backbone.database), backbone.clock)
     backbone.reacts(reactions(use))
-    door = backbone.door(partial(find_key, backbone.database))
+    door = backbone.door(partial(find_key, backbone.database), partial(must_not_have_ended, backbone.database))
     return backbone, backbone.app(api.routes(use, door), door)

@@ -9,10 +9,11 @@ A6   Product access reaches one single product; it sees that product and keeps i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from shared.http.denied import ROWS
+from shared.ids import kind_of
 
 MAIN = "main-administrator"
 ACCOUNT = "account-administrator"
@@ -34,7 +35,9 @@ WHO: Mapping[str, str] = {
 }
 """The columns of the table, the strongest grant first, in words."""
 
-Where = Literal["company", "agreement", "account", "product", "person", "anywhere", "oneself"]
+Where = Literal["company", "agreement", "account", "product", "person", "place", "anywhere", "oneself"]
+PLACES: tuple[Where, ...] = ("company", "agreement", "account", "product")
+"""The kinds of places: where grants lie. What is asked on a `place` is decided on the kind of place that it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +138,36 @@ CHANGE_OWN_EMAIL = Operation(
 )
 READ_POLICY = Operation("access.read-policy", "read this table", "anywhere", _EVERYBODY, "A13")
 
-READ_HISTORY = Operation("history.read", "read the history", "anywhere", _ADMINISTRATORS_AND_STAFF, "H3")
+EXPLAIN_ONESELF = Operation("access.explain-oneself", "have one's own rights explained", "oneself", (ONESELF,), "A13")
+EXPLAIN = Operation("access.explain", "have a person's rights explained", "person", _ADMINISTRATORS_AND_STAFF, "A13")
+WHO_CAN = Operation("access.who-can", "list who may do what with a place", "place", _ADMINISTRATORS_AND_STAFF, "A13")
+READ_OWN_REACH = Operation("access.read-own-reach", "list all that one reaches", "oneself", (ONESELF,), "A13")
+READ_REACH = Operation("access.read-reach", "list what a person reaches", "person", _ADMINISTRATORS_AND_STAFF, "A13")
+
+READ_HISTORY = Operation("history.read", "read the history", "place", _ADMINISTRATORS_AND_STAFF, "H3")
 
 POLICY: tuple[Operation, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Operation))
 BY_NAME: Mapping[str, Operation] = {operation.name: operation for operation in POLICY}
+
+
+GRANTING: Mapping[str, Operation] = {
+    MAIN: GRANT_MAIN_ADMINISTRATOR,
+    ACCOUNT: GRANT_ACCOUNT_ADMINISTRATOR,
+    PRODUCT: GRANT_PRODUCT_ACCESS,
+}
+"""Which operation gives each kind of grant."""
+REVOKING: Mapping[str, Operation] = {
+    MAIN: REVOKE_MAIN_ADMINISTRATOR,
+    ACCOUNT: REVOKE_ACCOUNT_ADMINISTRATOR,
+    PRODUCT: REVOKE_PRODUCT_ACCESS,
+}
+"""Which operation takes it away."""
+
+
+def at(operation: Operation, place: str) -> Operation:
+    """The row as it is decided on one place: what is asked on any place is decided on the kind of place that it is."""
+    kind = next((kind for kind in PLACES if kind == kind_of(place)), None)
+    return replace(operation, on=kind) if operation.on == "place" and kind else operation
 
 
 def asks(*operations: Operation, internal: bool = False, background: bool = False) -> dict[str, Any]:

@@ -103,7 +103,7 @@ class Reach:
         "reach_products": """
             CREATE TABLE IF NOT EXISTS reach_products (
                 product_id text PRIMARY KEY, account_id text NOT NULL, company_id text NOT NULL, open boolean NOT NULL);
-            CREATE INDEX IF NOT EXISTS reach_products_account ON reach_products (account_id);""",
+            CREATE INDEX IF NOT EXISTS reach_products_account ON reach_products (account_id, product_id);""",
         "reach_staff": "CREATE TABLE IF NOT EXISTS reach_staff (staff_id text PRIMARY KEY)",
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {

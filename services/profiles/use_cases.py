@@ -3,18 +3,17 @@
 A4, A5, A10, A11: who may create, grant, revoke and cancel is asked of the one policy (`policy.py`), within reach only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import partial
 
-from services.profiles import access, policy
-from services.profiles.access import Access, Permit
+from services.profiles import access
+from services.profiles.access import Access, Decision, Permit
 from services.profiles.consequences import DryRun, foresee
 from services.profiles.domain import profile as rules
 from services.profiles.domain.grants import (
     Decide,
     Grant,
-    GrantKind,
     changed_by,
     giving,
     held_by,
@@ -30,7 +29,7 @@ from services.profiles.domain.profile import (
     evolve,
 )
 from services.profiles.events import Ending, NotTheirs, ProfileCancelled, ProfileEvent
-from services.profiles.policy import MAIN, PRODUCT, STAFF, WHO, Operation
+from services.profiles.policy import GRANTING, MAIN, PRODUCT, REVOKING, STAFF, WHO
 from services.profiles.reach import account_must_be_open, agreement_must_be_open
 from services.profiles.views import open_sessions, people
 from services.profiles.views.holders import holders_at, nobody_is_left
@@ -225,7 +224,7 @@ class UseCases:
 
     async def _giving(self, grant: Grant, actor: Actor) -> _Step:
         """What makes a grant. Raises NotFound, NotPermitted, ProductIsClosed."""
-        permit = await self._access.require(actor, _GRANTING[grant.kind], grant.id)
+        permit = await self._access.require(actor, GRANTING[grant.kind], grant.id)
         if grant.kind != PRODUCT:
             company_id = await self._company_of(grant)
             open_ = agreement_must_be_open(grant.id) if grant.kind == MAIN else account_must_be_open(grant.id)
@@ -240,7 +239,7 @@ class UseCases:
 
     async def _taking(self, grant: Grant, actor: Actor) -> _Step:
         """What ends a grant. Raises NotFound, NotPermitted."""
-        return _Step(grant, await self._access.require(actor, _REVOKING[grant.kind], grant.id), taking(grant))
+        return _Step(grant, await self._access.require(actor, REVOKING[grant.kind], grant.id), taking(grant))
 
     async def _company_of(self, grant: Grant) -> str:
         # By the kind of the grant: an agreement is no account, whoever names it as one.
@@ -256,22 +255,21 @@ class UseCases:
 
     async def _taking_all(self, held: frozenset[Grant], actor: Actor) -> list[_Step]:
         """Every one of these grants must be one that the actor could revoke (A11). Raises CannotCancel."""
-        try:
-            return [await self._taking(grant, actor) for grant in sorted(held, key=astuple)]
-        except (NotFound, Forbidden):
-            raise CannotCancel from None
+        grants = sorted(held, key=astuple)
+        decisions = await revocable(self._access, actor, map(astuple, grants))
+        permits = [decision.permit for decision in decisions if decision.permit is not None]
+        if len(permits) < len(grants):
+            raise CannotCancel
+        return [_Step(grant, permit, taking(grant)) for grant, permit in zip(grants, permits, strict=True)]
 
 
-_GRANTING: Mapping[GrantKind, Operation] = {
-    "main-administrator": policy.GRANT_MAIN_ADMINISTRATOR,
-    "account-administrator": policy.GRANT_ACCOUNT_ADMINISTRATOR,
-    "product-access": policy.GRANT_PRODUCT_ACCESS,
-}
-_REVOKING: Mapping[GrantKind, Operation] = {
-    "main-administrator": policy.REVOKE_MAIN_ADMINISTRATOR,
-    "account-administrator": policy.REVOKE_ACCOUNT_ADMINISTRATOR,
-    "product-access": policy.REVOKE_PRODUCT_ACCESS,
-}
+async def revocable(
+    may: Access, actor: Actor, grants: Iterable[tuple[str, str]], in_sight_of: Actor | None = None
+) -> list[Decision]:
+    """Whether the actor could revoke each of these grants; who could all of a profile may cancel it (A11)."""
+    return [await may.decide(actor, REVOKING[kind], target, in_sight_of=in_sight_of) for kind, target in sorted(grants)]
+
+
 _NOT_THEIRS: Mapping[type[Refusal], NotTheirs] = {
     AddressTaken: "address-taken",
     EmailHasProductAccess: "address-taken",  # the same address, met by the other unique key first

@@ -27,7 +27,7 @@ from shared.http import problems
 from shared.idempotency import KEY_USED, Kept, Key
 from shared.logs import log
 from shared.seen import Applied, header_of
-from shared.tokens import Verifier
+from shared.tokens import Claims, Verifier
 
 RecordRefusal = Callable[[str, Sequence[str], Refusal, Cause], Awaitable[object]]
 """Appends the event of a refused attempt: operation, identifiers it named, the refusal, the cause."""
@@ -52,6 +52,8 @@ IsDryRun = Annotated[
         "the command would be; an Idempotency-Key is neither looked up nor used.",
     ),
 ]
+MustStand = Callable[[Claims], Awaitable[object]]
+"""Raises Unauthenticated when what a verified token says has been taken back meanwhile."""
 
 _IDENTIFIER = re.compile(r"[a-z]+(?:-[a-z]+)*-[0-9a-f]{32}", re.ASCII)
 _KEY = re.compile(r"[\x21-\x7e]{1,100}", re.ASCII)
@@ -81,9 +83,19 @@ class Door:
     """What stands between a request and a use case."""
 
     def __init__(
-        self, *, verifier: Verifier, applied: Applied, database: Database, record_refusal: RecordRefusal
+        self,
+        *,
+        verifier: Verifier,
+        must_stand: MustStand,
+        must_have_heard: Callable[[], None],
+        applied: Applied,
+        database: Database,
+        record_refusal: RecordRefusal,
     ) -> None:
+        """`must_have_heard` refuses while this service does not know what was revoked (S-16)."""
         self._verifier = verifier
+        self._must_stand = must_stand
+        self._must_have_heard = must_have_heard
         self._applied = applied
         self._database = database
         self._record_refusal = record_refusal
@@ -97,15 +109,19 @@ class Door:
         ] = None,
     ) -> Caller:
         """Who asks; waits until this service has applied what they have seen. Raises Unauthenticated, NotSeenYet."""
+        claims = await self._verified(request, authorization, require_seen)
+        await self._must_stand(claims)
+        return Caller(claims.actor, claims.session)
+
+    async def _verified(self, request: Request, authorization: str | None, require_seen: str | None) -> Claims:
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated
         claims = await self._verifier.verify(token)
         if require_seen is not None:
             await self._applied.wait_for(require_seen)
-        caller = Caller(claims.actor, claims.session)
         request.state.cause = Cause(claims.actor, request.state.request_id)
-        return caller
+        return claims
 
     async def command(
         self,
@@ -115,9 +131,16 @@ class Door:
         idempotency_key: IdempotencyKey = None,
     ) -> "Command":
         """A command of somebody. Raises as `caller`, and KeyMalformed or KeyReused."""
-        caller = await self.caller(request, authorization, require_seen)
-        key = await self._key(request, caller.actor, idempotency_key)
-        return Command(self._database, request, caller, key)
+        claims = await self._verified(request, authorization, require_seen)
+        try:
+            await self._must_stand(claims)
+        except Unauthenticated:
+            # What ended its own session is answered again all the same when its answer was lost on the way.
+            if not await self._was_answered(request, claims.actor, idempotency_key):
+                raise
+        key = await self._key(request, claims.actor, idempotency_key)
+        caller = Caller(claims.actor, claims.session)
+        return Command(self._database, request, caller, key, self._must_have_heard)
 
     def rehearsable(self, foresee: Foresee) -> Callable[..., Awaitable["Command"]]:
         """A dependency as `command`, for a command that may be asked for as a dry run; raises DryRunUnclear, too."""
@@ -144,6 +167,12 @@ class Door:
             raise KeyMalformed
         asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
         return Key(actor, given, hashlib.sha256(asked + await request.body()).digest())
+
+    async def _was_answered(self, request: Request, actor: Actor, given: str | None) -> bool:
+        if given is None or not _KEY.fullmatch(given):
+            return False
+        key = await self._key(request, actor, given)
+        return key is not None and await key.kept(self._database) is not None
 
     async def refused(self, request: Request, refusal: Exception) -> Response:
         """Answer a refusal; when somebody was refused by a rule, that is part of the history first (H1)."""
@@ -191,10 +220,18 @@ class _AnsweredMeanwhile(Exception):
 class Command:
     """One command: what the use case is told about it, and how its answer is given, once."""
 
-    def __init__(self, database: Database, request: Request, caller: Caller, key: Key | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        request: Request,
+        caller: Caller,
+        key: Key | None,
+        must_have_heard: Callable[[], None],
+    ) -> None:
         self._database = database
         self._request = request
         self._key = key
+        self._must_have_heard = must_have_heard
         self._cause: Cause = request.state.cause
         self._foresee: Foresee | None = None
         self.caller = caller
@@ -210,12 +247,19 @@ class Command:
         del self._request.state.cause  # so that a refusal is answered and not recorded: nobody attempted anything
         return self
 
-    async def run(self, act: Callable[[Cause], Awaitable[Written]], *, status: int = 200) -> Response:
-        """Do it and answer, or answer what the same key was answered before. Raises what the use case refuses with."""
-        if self._foresee is not None:
-            return await self._rehearse(act, self._foresee)
+    async def run(
+        self, act: Callable[[Cause], Awaitable[Written]], *, status: int = 200, unheard: bool = False
+    ) -> Response:
+        """Do it and answer, or answer what the same key was answered before. Raises what the use case refuses with.
+
+        `unheard` is for what only gives up rights of whoever asks: it is done even if revocations may have been missed.
+        """
         if self._key is not None and (kept := await self._key.kept(self._database)):
             return _again(kept)
+        if not unheard:
+            self._must_have_heard()
+        if self._foresee is not None:
+            return await self._rehearse(act, self._foresee)
         cause = self._cause
         if (key := self._key) is not None:
             self._request.state.key = key  # from here on a refusal, too, is what this key is answered
@@ -252,8 +296,9 @@ def _route_of(request: Request) -> str:
 
 
 async def _identifiers(request: Request) -> list[str]:
-    """Every identifier that a request names, in its path and in its body."""
-    found = [str(value) for value in request.path_params.values() if _IDENTIFIER.fullmatch(str(value))]
+    """Every identifier that a request names, in its path, its query and its body."""
+    named = [*request.path_params.values(), *request.query_params.values()]
+    found = list(dict.fromkeys(str(value) for value in named if _IDENTIFIER.fullmatch(str(value))))[:20]
     try:
         body = orjson.loads(await request.body())
     except orjson.JSONDecodeError:

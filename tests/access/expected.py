@@ -70,12 +70,17 @@ _REVOKING = {
 }
 _WHO_COULD_REVOKE_ALL = {policy.CANCEL_PROFILE.name, policy.END_SESSIONS_OF.name}
 _OF_PROFILES_ONLY = {
-    policy.READ_ONESELF.name,
-    policy.CHANGE_ONESELF.name,
-    policy.CANCEL_ONESELF.name,
-    policy.CHANGE_OWN_EMAIL.name,
+    row.name
+    for row in (
+        *(policy.READ_ONESELF, policy.CHANGE_ONESELF, policy.CANCEL_ONESELF, policy.CHANGE_OWN_EMAIL),
+        *(policy.EXPLAIN_ONESELF, policy.READ_OWN_REACH),
+    )
 }
 """Customer service has no profile: its own is a thing that does not exist."""
+
+
+_ONESELF_ANYWAY = {policy.EXPLAIN.name, policy.READ_REACH.name}
+"""About oneself everybody may ask: then it is another row that says so."""
 
 
 class Expectation:
@@ -100,6 +105,8 @@ class Expectation:
         if row.name in _WHO_COULD_REVOKE_ALL:
             return self._over_all_of(actor, row, ask.target)
         if row.on == "person":
+            if row.name in _ONESELF_ANYWAY and actor.role == ask.target:
+                return YES
             return YES if self._sees_person(actor, ask.target) else NO_SUCH_THING
         return self._on_thing(actor, row, ask.target)
 

@@ -214,5 +214,27 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "changeOwnContactDetails": (Ask(policy.CHANGE_ONESELF, {"name": CARD}, then="looks-like-a-card-number"),),
     # About access and what was
     "readPolicy": (Ask(policy.READ_POLICY),),
+    "explainAccess": (
+        Ask(policy.EXPLAIN_ONESELF, query={"profile": "{oneself}", "operation": "product.list"}),
+        Ask(policy.EXPLAIN, query={"profile": "{driver}", "operation": "product.list"}),
+        Ask(
+            policy.WHO_CAN,
+            about="product",
+            sees="administrator",
+            query={"profile": "{administrator}", "operation": "product.close", "resource": "{product}"},
+        ),
+        Ask(
+            policy.READ_PERSON,
+            sees="administrator",
+            query={"profile": "{administrator}", "operation": "profile.read", "resource": "{driver}"},
+        ),
+    ),
+    "listWhoCan": (
+        Ask(policy.WHO_CAN, about="product", query={"operation": "product.close", "resource": "{product}"}),
+    ),
+    "listReach": (
+        Ask(policy.READ_OWN_REACH, query={"profile": "{oneself}"}),
+        Ask(policy.READ_REACH, query={"profile": "{driver}"}),
+    ),
     "readHistory": (Ask(policy.READ_HISTORY, about="product"),),
 }

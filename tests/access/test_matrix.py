@@ -64,7 +64,7 @@ def _asked(world: World, request: Request, actor: Somebody, more: dict[str, str]
 
 
 def _oneself(world: World, actor: Somebody) -> str:
-    if not actor.logged_in:
+    if not actor.logged_in or actor.staff:
         return nobody("profile")
     subject = world.ask(actor.name, "GET", "/api/v1/login/sessions/current").json()["subject"]
     return str(subject).partition(":")[2]

@@ -12,7 +12,7 @@ PURE = (
 """What a rule may be written with: nothing that knows the time, the machine or chance."""
 FOR_DOMAIN = ("shared.errors", "shared.actor", "shared.free_text", "shared.email_address")
 READINGS = (
-    "services.auth.keys",
+    *("services.auth.ended_sessions", "services.auth.keys"),
     *(f"services.profiles.{reading}" for reading in ("access", "consequences", "policy", "reach")),
 )
 """Read models that a service publishes beside its events, so that everybody decides in the same way."""

@@ -13,11 +13,14 @@ FOLDERS = {"domain", "views", "adapters"}
 MUST = {"README.md", "__main__.py", "service.py", "api.py"}
 OF_ITS_OWN: Mapping[str, set[str]] = {
     "auth": {
-        *("categories.py", "email_change.py", "keys.py", "session_endings.py", "session_room.py", "session_routes.py"),
-        *("session_secret.py", "upkeep.py"),
+        *("categories.py", "email_change.py", "ended_sessions.py", "keys.py", "session_endings.py", "session_room.py"),
+        *("session_routes.py", "session_secret.py", "upkeep.py"),
     },
     "audit": {"about.py"},
-    "profiles": {"access.py", "consequences.py", "policy.py", "reach.py"},
+    "profiles": {
+        *("access.py", "conditions.py", "consequences.py", "explaining.py", "explaining_api.py"),
+        *("policy.py", "reach.py"),
+    },
     "gateway": {
         *("contract.py", "credentials.py", "development.py", "json_depth.py", "limits.py", "outside.py"),
         *("proxy.py", "public.py", "refusing.py", "routing.py", "whereabouts.py"),

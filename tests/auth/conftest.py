@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from services.auth.adapters import mail_queue
 from services.auth.adapters.sealing import Sealer
 from services.auth.categories import COMMAND_LINE
+from services.auth.domain.limits import Limits
 from services.auth.service import Auth, Settings, assemble
 from services.profiles.events import ProfileCancelled, ProfileCreated
 from shared.cause import Cause
@@ -63,13 +64,14 @@ class TurningClock:
         self.now += timedelta(**by)
 
 
-def settings_for(dsn: str, smtp_url: str = "smtp://127.0.0.1:9") -> Settings:
+def settings_for(dsn: str, smtp_url: str = "smtp://127.0.0.1:9", limits: Limits | None = None) -> Settings:
     return Settings(
         database_url=SecretStr(dsn),
         kafka=KafkaSettings(bootstrap_servers="127.0.0.1:9"),
         code_pepper=SecretStr(PEPPER),
         secrets_key=SecretStr(SECRETS_KEY),
         smtp_url=smtp_url,
+        limits=limits or Limits(),
     )
 
 
@@ -144,8 +146,8 @@ class World:
         return [recorded.data for recorded in self.log() if isinstance(recorded.data, kinds)]
 
 
-def replica(dsn: str, clock: TurningClock, smtp_url: str = "smtp://127.0.0.1:9") -> World:
-    auth = assemble(settings_for(dsn, smtp_url), clock)
+def replica(dsn: str, clock: TurningClock, smtp_url: str = "smtp://127.0.0.1:9", limits: Limits | None = None) -> World:
+    auth = assemble(settings_for(dsn, smtp_url, limits), clock)
     return World(auth, clock, Feed(auth.backbone))
 
 

@@ -42,7 +42,7 @@ from tests.auth.conftest import (
     replica,
 )
 from tests.auth.test_email_change import logged_in
-from tests.feed import Asking, running
+from tests.feed import running
 
 COMPANY, ACCOUNT, AGREEMENT, ETICKET = name("company", 1), name("account", 1), name("agreement", 1), name("product", 1)
 BY_ANNA = Actor("profile", ANNAS_ID)
@@ -141,18 +141,6 @@ async def test_c17_the_code_is_mailed_and_its_sealed_form_wiped_at_once(world: W
     [code] = re.findall(r"\b\d{6}\b", mail.text)
     assert "http" not in mail.text, "C-28: nothing to fetch"
     assert (await world.give(answer.json()["challenge"], code)).status_code == 201
-
-
-async def test_c28_no_question_uses_a_code_up(world: World) -> None:
-    """Whatever fetches what stands in a mail, or guesses at addresses from it, with GET or HEAD."""
-    login, ask = await world.ask(ANNA), Asking(world.app, "auth", None)
-    before = len(world.log())
-    for method in ("GET", "HEAD"):
-        for path in ("/login/codes", "/login/sessions", "/login/sessions/current", "/tokens", "/"):
-            answer = await ask(method, f"{path}?challenge={login.challenge}&code={login.code}")
-            assert answer.status_code in {401, 404, 405}
-    assert len(world.log()) == before
-    assert (await world.give(login.challenge, login.code)).status_code == 201
 
 
 async def test_c15_an_unknown_address_gets_a_row_in_the_queue_and_no_mail(world: World, inbox: Path) -> None:

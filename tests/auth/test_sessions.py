@@ -6,13 +6,25 @@ from datetime import timedelta
 
 import pytest
 
+from services.auth.domain.limits import Limits
 from services.auth.events import SessionEnded, SigningKeyPublished
 from services.auth.keys import find_key
 from services.company.events import AccountEnded
 from services.profiles.events import AccountAdministratorGranted, AccountAdministratorRevoked
 from shared.tokens import TokenRefused, Verifier
-from tests.auth.conftest import ANNA, ANNAS_ID, DORA, SUSANNE, World, cancelled, name
-from tests.feed import Asking
+from tests.auth.conftest import (
+    ANNA,
+    ANNAS_ID,
+    DORA,
+    SUSANNE,
+    TurningClock,
+    World,
+    cancelled,
+    moved_in,
+    name,
+    replica,
+)
+from tests.feed import Asking, running
 
 
 async def bearer(world: World, secret: str) -> str:
@@ -41,6 +53,19 @@ async def test_a_session_is_exchanged_for_a_token_of_one_minute_and_one_audience
     world.clock.turn(seconds=66)
     with pytest.raises(TokenRefused):
         await verifier(world, "profiles").verify(token["token"])
+
+
+async def test_s08_settings_make_a_token_live_shorter_and_never_longer(database: str, clock: TurningClock) -> None:
+    shorter = moved_in(replica(database, clock, limits=Limits(token_life=timedelta(seconds=10))))
+    async with running(shorter.auth.backbone):
+        token = (await shorter.exchange((await shorter.logged_in(ANNA))["session"])).json()
+        assert token["expires_in"] == 10
+        clock.turn(seconds=16)
+        with pytest.raises(TokenRefused):
+            await verifier(shorter, "profiles").verify(token["token"])
+    for life in (timedelta(seconds=61), timedelta(seconds=4)):
+        with pytest.raises(ValueError, match="60 seconds"):
+            Limits(token_life=life)
 
 
 async def test_s09_the_token_says_what_it_is_and_nothing_about_the_person(world: World) -> None:
@@ -162,13 +187,37 @@ async def test_logging_out_ends_the_session_at_once_and_only_once(world: World) 
     first = await ask("DELETE", "/login/sessions/current", idempotency_key="bye", authorization=held)
     again = await ask("DELETE", "/login/sessions/current", idempotency_key="bye", authorization=held)
     other_key = await ask("DELETE", "/login/sessions/current", authorization=held)
-    assert [a.status_code for a in (first, again, other_key)] == [200, 200, 200]
-    assert first.json() == {"session_id": session["session_id"]}
+    assert [a.status_code for a in (first, again, other_key)] == [200, 200, 401]
+    assert first.json() == again.json() == {"session_id": session["session_id"]}
     assert (await ask("GET", "/login/sessions/current", authorization=held)).status_code == 401
     assert (await world.exchange(session["session"])).json()["code"] == "session-not-valid"
     assert (await world.exchange(still["session"])).status_code == 200
     ended = [recorded for recorded in world.log() if isinstance(recorded.data, SessionEnded)]
     assert [str(recorded.actor) for recorded in ended] == [f"profile:{ANNAS_ID}"]
+
+
+async def test_c13_a_token_of_a_cancelled_login_is_worth_nothing_here_at_once(world: World) -> None:
+    session = await world.logged_in(ANNA)
+    held = await bearer(world, session["session"])
+    ask = Asking(world.app, "auth", None)
+    assert (await ask("GET", "/login/sessions/current", authorization=held)).status_code == 200
+    await world.auth.backbone.database.execute("UPDATE people SET cancelled = true WHERE profile_id = %s", (ANNAS_ID,))
+    for method in ("GET", "DELETE"):
+        answer = await ask(method, "/login/sessions/current", authorization=held)
+        assert (answer.status_code, answer.json()["code"]) == (401, "session-not-valid")
+
+
+async def test_s16_logging_out_is_taken_however_long_no_revocation_was_heard(world: World) -> None:
+    """S-18: nobody is kept logged in because a broker is down."""
+    session = await world.logged_in(ANNA)
+    held = await bearer(world, session["session"])
+    backbone = world.auth.backbone
+    await backbone.database.execute("UPDATE heard SET heard_until = clock_timestamp() - interval '1 hour'")
+    await backbone.heard.note({})
+    assert (await backbone.look()).revocations_heard_seconds_ago == pytest.approx(3600, abs=5)
+    out = await Asking(world.app, "auth", None)("DELETE", "/login/sessions/current", authorization=held)
+    assert out.status_code == 200
+    assert (await world.exchange(session["session"])).status_code == 401
 
 
 async def test_s11_a_new_key_is_published_before_it_is_used_and_the_old_one_known_until_its_end(world: World) -> None:

@@ -55,8 +55,8 @@ def _fill(connection: psycopg.Connection, grants: int) -> None:
 _FILL = b"""
     CREATE FUNCTION pg_temp.named(kind text, number int) RETURNS text LANGUAGE sql IMMUTABLE
         AS $$ SELECT kind || '-' || lpad(to_hex(number), 32, '0') $$;
-    INSERT INTO reach_accounts (account_id, company_id, agreement_id)
-        SELECT pg_temp.named('account', 2 * c + a), pg_temp.named('company', c), pg_temp.named('agreement', c)
+    INSERT INTO reach_accounts (account_id, company_id, agreement_id, open)
+        SELECT pg_temp.named('account', 2 * c + a), pg_temp.named('company', c), pg_temp.named('agreement', c), true
         FROM generate_series(1, {companies}) c, generate_series(0, 1) a;
     INSERT INTO reach_products (product_id, account_id, company_id, open)
         SELECT pg_temp.named('product', 16 * c + p), pg_temp.named('account', 2 * c + p % 2),

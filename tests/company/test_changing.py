@@ -2,6 +2,8 @@
 
 import psycopg
 
+from services.company.service import NAME
+from services.profiles.events import MainAdministratorRevoked
 from shared.eventstore.recorder import APPEND_LOCK
 from tests.company.conftest import (
     AGREEMENT_FORM,
@@ -14,8 +16,9 @@ from tests.company.conftest import (
     NORDLYS,
     World,
     name,
+    replica,
 )
-from tests.feed import SUSANNE, log_of
+from tests.feed import SUSANNE, log_of, running, token
 from tests.waiting import started_and_held
 
 
@@ -143,13 +146,32 @@ async def test_a14_a_revoked_right_stops_working_here_as_soon_as_it_is_heard_of(
     assert (await ask("GET", f"/companies/{ids['company_id']}")).status_code == 404
 
 
+async def test_s17_whoever_is_demoted_during_a_session_is_refused_the_next_write(world: World) -> None:
+    ids = await world.registered(NORDLYS, METTE)
+    agreement = await world.agreement_of(ids["company_id"], METTE)
+    bearer = f"Bearer {token(METTE, NAME)}"
+    create = ("POST", f"/agreements/{agreement['agreement_id']}/accounts", {"name": "Odense"})
+    assert (await world.asked_by(METTE)(*create, authorization=bearer)).status_code == 201
+    await world.feed.given(
+        MainAdministratorRevoked(
+            profile_id=METTE.id,
+            agreement_id=agreement["agreement_id"],
+            company_id=ids["company_id"],
+            because="revoked",
+        )
+    )
+    answer = await world.asked_by(METTE)(*create, authorization=bearer)
+    assert (answer.status_code, answer.json()["code"], answer.json()["rule"]) == (403, "not-permitted", "A5")
+
+
 async def test_a14_a_right_revoked_between_check_and_commit_refuses_the_command(world: World, database: str) -> None:
+    """Z-12: the command is held on one replica while another hears that the right is gone."""
     ids = await world.registered(NORDLYS, ANNA)
-    before = world.types_in_log()
+    before, other = world.types_in_log(), replica(database)
     with psycopg.connect(database) as holder:
         holder.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
-        rename = world.asked_by(ANNA)("PUT", f"/accounts/{ids['account_id']}/name", {"name": "Mine"})
-        async with started_and_held(rename, database) as renaming:
+        rename = other.asked_by(ANNA)("PUT", f"/accounts/{ids['account_id']}/name", {"name": "Mine"})
+        async with running(other.backbone), started_and_held(rename, database) as renaming:
             await world.administers_no_longer(ANNA, ids["account_id"], ids["company_id"])
             holder.commit()
             answer = await renaming

@@ -155,7 +155,7 @@ async def test_c7_a_command_on_its_way_while_its_account_ends_is_refused(world: 
             change = other.asked_by(ANNA)("PUT", f"/companies/{ids['company_id']}/contact-details", CONTACT)
             async with (
                 started_and_held(end, database) as ending,
-                started_and_held(change, database, behind=1) as changing,
+                started_and_held(change, database) as changing,
             ):
                 holder.commit()
                 assert (await ending).status_code == 200

@@ -4,9 +4,10 @@ import asyncio
 
 import psycopg
 
+from services.products.service import NAME
 from shared.actor import Actor
 from shared.eventstore.recorder import APPEND_LOCK
-from tests.feed import SUSANNE, log_of
+from tests.feed import SUSANNE, log_of, running, token
 from tests.products.conftest import (
     ANNA,
     BIZZ,
@@ -22,6 +23,7 @@ from tests.products.conftest import (
     PLATE_PAYMENT,
     World,
     name,
+    replica,
 )
 from tests.waiting import started_and_held
 
@@ -185,10 +187,26 @@ async def test_a14_a_revoked_right_stops_working_here_as_soon_as_it_is_heard_of(
     assert (await world.asks_to_order(ANNA, BIZZ)).status_code == 404
 
 
+async def test_s17_whoever_is_demoted_during_a_session_is_refused_the_next_write(world: World) -> None:
+    bizz = await world.ordered(BIZZ)
+    await world.drives(ANNA, bizz)
+    bearer = f"Bearer {token(ANNA, NAME)}"
+    rename = ("PUT", f"/products/{bizz}/reference", {"reference": "Van 13"})
+    assert (await world.asked_by(ANNA)(*rename, authorization=bearer)).status_code == 200
+    await world.administers_no_longer(ANNA)
+    answer = await world.asked_by(ANNA)(*rename, authorization=bearer)
+    assert (answer.status_code, answer.json()["code"], answer.json()["rule"]) == (403, "not-permitted", "A6")
+
+
 async def test_a14_a_right_revoked_between_check_and_commit_refuses_the_command(world: World, database: str) -> None:
+    """Z-12: the command is held on one replica while another hears that the right is gone."""
+    other = replica(database)
     with psycopg.connect(database) as holder:
         holder.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
-        async with started_and_held(world.asks_to_order(ANNA, PLATE_PAYMENT), database) as ordering:
+        async with (
+            running(other.backbone),
+            started_and_held(other.asks_to_order(ANNA, PLATE_PAYMENT), database) as ordering,
+        ):
             await world.administers_no_longer(ANNA)
             holder.commit()
             answer = await ordering

@@ -167,7 +167,7 @@ async def test_c7_an_order_on_its_way_to_its_commit_when_the_account_ends_is_ref
             end, order = takes(world, world.feed.letter(ROAD_ENDED)), other.asks_to_order(METTE, BIZZ)
             async with (
                 started_and_held(end, database) as ending,
-                started_and_held(order, database, behind=1) as ordering,
+                started_and_held(order, database) as ordering,
             ):
                 holder.commit()
                 await ending
@@ -185,7 +185,7 @@ async def test_c7_an_order_committed_after_the_end_was_looked_at_and_before_it_c
             end, order = takes(world, world.feed.letter(ROAD_ENDED)), other.asks_to_order(METTE, BIZZ)
             async with (
                 started_and_held(order, database) as ordering,
-                started_and_held(end, database, behind=1) as ending,
+                started_and_held(end, database) as ending,
             ):
                 holder.commit()
                 answer = await ordering

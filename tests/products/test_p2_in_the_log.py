@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 
 import httpx
 from hypothesis import Phase, given, note, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from services.products.events import ETicketOrdered, NumberPlatePaymentOrdered, ProductClosed
 from shared.envelope import Recorded
 from shared.errors import Unavailable
-from tests.feed import log_of
+from tests.feed import hears_until, log_of
 from tests.products.conftest import (
     ANNA,
     CONFIRMED,
@@ -82,6 +83,7 @@ def test_p2_holds_in_the_log_for_random_commands_of_several_companies_on_two_rep
 async def _opened(replicas: tuple[World, World]) -> None:
     for each in replicas:
         await each.backbone.open_store()
+        await hears_until(each.backbone, timedelta(days=365))
     await replicas[0].feed.given_the_house()
     await replicas[0].feed.given(*the_companies())
 

@@ -3,8 +3,9 @@
 import pytest
 
 from services.company.events import MainAdministratorNamed
+from services.profiles.service import NAME
 from shared.actor import Actor
-from tests.feed import SUSANNE
+from tests.feed import SUSANNE, token
 from tests.profiles.conftest import (
     AGREEMENT,
     ANNA,
@@ -258,3 +259,30 @@ async def test_h1_a_refused_attempt_is_an_event_with_who_what_and_why(world: Wor
     assert '"operation":"POST /profiles"' in state
     assert BIZZ in state
     assert HANS not in state
+
+
+async def test_s17_whoever_is_demoted_during_a_session_is_refused_the_next_write(world: World) -> None:
+    anna = await world.administrator(ANNA, NORDLYS_ROAD, NORDLYS)
+    boss = await world.administrator("boss@nordlys.example.com", NORDLYS_ROAD, NORDLYS)
+    grant_bizz = (f"/profiles/{anna.id}/grants", GRANT_BIZZ)
+    assert (await world.asked_by(boss)("POST", *grant_bizz)).status_code == 200
+    bearer = f"Bearer {token(anna, NAME)}"
+    await world.asked_by(boss)(
+        "POST", f"/profiles/{anna.id}/revoke", {"kind": "account-administrator", "id": NORDLYS_ROAD}
+    )
+    new = {"email": DORA, "name": "Dora", "grants": [GRANT_BIZZ]}
+    answer = await world.asked_by(anna)("POST", "/profiles", new, authorization=bearer)
+    assert (answer.status_code, answer.json()["rule"]) == (403, "A6")
+
+
+async def test_s16_whoever_cancelled_themselves_is_nobody_here_at_once_and_a_lost_answer_is_given_again(
+    world: World,
+) -> None:
+    anna = await world.administrator(ANNA, NORDLYS_ROAD, NORDLYS)
+    dora = Actor("profile", await world.new_person(anna, DORA, "product-access", BIZZ))
+    cancel = ("POST", f"/profiles/{dora.id}/cancel", {"confirm": True})
+    answers = [await world.asked_by(dora)(*cancel, idempotency_key="bye") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json() == answers[1].json()
+    for again in (await world.asked_by(dora)(*cancel), await world.asked_by(dora)("GET", "/profiles/me")):
+        assert (again.status_code, again.json()["code"]) == (401, "session-not-valid")

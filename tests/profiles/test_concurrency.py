@@ -4,10 +4,12 @@ import asyncio
 from collections import Counter
 
 import httpx
+import psycopg
 
 from services.profiles.events import ProductAccessGranted, ProductAccessRevoked
 from shared.actor import Actor
 from shared.events import Event
+from shared.eventstore.recorder import APPEND_LOCK
 from tests.feed import log_of, running
 from tests.profiles.conftest import (
     ANNA,
@@ -24,6 +26,7 @@ from tests.profiles.conftest import (
     opened,
     replica,
 )
+from tests.waiting import started_and_held
 
 PRODUCTS = 60
 
@@ -77,6 +80,28 @@ async def test_a12_two_administrators_removing_each_other_never_leave_an_account
 
 def _account(account: str) -> list[Event]:
     return [opened(NORDLYS, account)]
+
+
+async def test_a14_a_right_revoked_between_check_and_commit_refuses_the_command(world: World, database: str) -> None:
+    """Z-12: both are held at their commit on two replicas, the revocation first."""
+    anna = await world.administrator(ANNA, NORDLYS_ROAD, NORDLYS)
+    boss = await world.administrator("boss@nordlys.example.com", NORDLYS_ROAD, NORDLYS)
+    other, before = replica(database), world.types_in_log()
+    road = {"kind": "account-administrator", "id": NORDLYS_ROAD}
+    revoke = world.asked_by(boss)("POST", f"/profiles/{anna.id}/revoke", road)
+    create = other.asked_by(anna)("POST", "/profiles", {"email": DORA, "name": "Dora", "grants": [road]})
+    with psycopg.connect(database) as holder:
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
+        async with (
+            running(other.backbone),
+            started_and_held(revoke, database) as revoking,
+            started_and_held(create, database) as creating,
+        ):
+            holder.commit()
+            revoked, refused = await revoking, await creating
+    assert revoked.status_code == 200
+    assert (refused.status_code, refused.json()["code"], refused.json()["rule"]) == (403, "grant-withdrawn", "A14")
+    assert world.types_in_log() == [*before, "account-administrator-revoked", "attempt-refused"]
 
 
 async def test_p4_a_grant_made_while_the_product_closes_either_ends_with_it_or_is_refused(

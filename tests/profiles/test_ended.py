@@ -230,7 +230,7 @@ async def test_c7_a_grant_on_its_way_to_its_commit_with_the_end_of_its_account_e
             one, two = (grant, end) if first == "grant" else (end, grant)
             async with (
                 started_and_held(one, database) as earlier,
-                started_and_held(two, database, behind=1) as later,
+                started_and_held(two, database) as later,
             ):
                 holder.commit()
                 outcomes = [await earlier, await later]

@@ -26,6 +26,8 @@ class Limits:
     """S-13: then the secret in a browser's cookie is replaced by a new one."""
     secret_overlap: timedelta = timedelta(seconds=10)
     """S-13: so long after the new one was first shown the one before still counts; later it was stolen."""
+    token_life: timedelta = timedelta(seconds=60)
+    """S-08: the longest that a token outlives its session when no event comes through."""
 
     def __post_init__(self) -> None:
         """Raises ValueError above the ceilings that no installation may lift."""
@@ -39,3 +41,5 @@ class Limits:
             raise ValueError("a person has 1 to 20 sessions, and a secret lives an hour at most")
         if not timedelta(seconds=2) <= self.secret_overlap <= timedelta(minutes=1):
             raise ValueError("a secret that was replaced counts for 2 to 60 seconds")
+        if not timedelta(seconds=5) <= self.token_life <= timedelta(seconds=60):
+            raise ValueError("a token lives 5 to 60 seconds")

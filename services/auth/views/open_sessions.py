@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, LiteralString
 
-from services.auth.domain.session import TooManySessions
+from services.auth.domain.session import SessionNotValid, TooManySessions
 from services.auth.events import SessionEnded, SessionStarted
 from shared.database import Database, Row
 from shared.envelope import Recorded
 from shared.errors import Refusal
 from shared.eventstore.statement import Statement
+from shared.tokens import Claims
 
 
 class OpenSessions:
@@ -58,3 +59,14 @@ async def by_id(database: Database, session_id: str) -> Row | None:
     return await database.row(
         "SELECT subject, started_at, ends_at FROM open_sessions WHERE session_id = %s", (session_id,)
     )
+
+
+async def must_be_open(database: Database, claims: Claims) -> None:
+    """Refuse a token whose session is over or of a cancelled login (C-13). Raises SessionNotValid, Unavailable."""
+    row = await database.row(
+        "SELECT coalesce(p.cancelled, false) AS cancelled FROM open_sessions s "
+        "LEFT JOIN people p ON p.profile_id = split_part(s.subject, ':', 2) WHERE s.session_id = %s",
+        (claims.session,),
+    )
+    if row is None or row["cancelled"]:
+        raise SessionNotValid
