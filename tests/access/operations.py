@@ -22,6 +22,7 @@ IN_PATH: Mapping[str, str] = {
     "product_id": "product",
     "profile_id": "driver",
     "entity_id": "product",
+    "session_id": "late_session",
 }
 """What stands in a path, by the name of the parameter."""
 ABOUT: Mapping[str, str] = {
@@ -106,7 +107,8 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "getOwnSession": (Ask(policy.READ_OWN_SESSION),),
     "logOut": (Ask(policy.LOG_OUT, then="idempotency-key-malformed", headers=NOT_A_KEY),),
     "listOwnSessions": (Ask(policy.LIST_OWN_SESSIONS),),
-    "endOwnSession": (Ask(policy.END_OWN_SESSIONS, then="idempotency-key-malformed", headers=NOT_A_KEY),),
+    # Of nobody who asks: to each of them it is a session that does not exist.
+    "endOwnSession": (Ask(policy.END_OWN_SESSIONS, then="not-found"),),
     "endOtherSessions": (Ask(policy.END_OWN_SESSIONS, then="idempotency-key-malformed", headers=NOT_A_KEY),),
     "endSessionsOf": (
         Ask(policy.END_SESSIONS_OF, UNCONFIRMED, then="ending-sessions-not-confirmed"),
