@@ -7,12 +7,13 @@ machine by what the supervisor keeps in `var/run.json`. Exit codes: 0 done, 1 no
 
 import typer
 
-from deploy.cli import contracts, dead_letters, events, staff, system, views
+from deploy.cli import contracts, dead_letters, events, keys, staff, system, views
 
 app = typer.Typer(name="selfservice", help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 app.add_typer(system.app)
 app.add_typer(contracts.app)
 app.add_typer(staff.app, name="staff")
+app.add_typer(keys.app, name="keys")
 app.add_typer(events.app, name="events")
 app.add_typer(views.app, name="views")
 app.add_typer(dead_letters.app, name="deadletters")

@@ -109,9 +109,22 @@ class SigningKeyPublished(Event, type="auth.signing-key-published.v1"):
     not_after: Plain[datetime]
 
 
+class SigningKeyRetired(Event, type="auth.signing-key-retired.v1"):
+    """Every token that was signed with this key is worth nothing any more; its private half is destroyed."""
+
+    key_id: Pseudonym[str]
+
+
+class SigningKeyRevoked(Event, type="auth.signing-key-revoked.v1"):
+    """This key must be believed by nobody from now on: somebody else may have it (S-12)."""
+
+    key_id: Pseudonym[str]
+
+
 class AttemptRefused(RefusedAttempt, type="auth.attempt-refused.v1"):
     """A rule of auth refused an attempt of somebody who is logged in (H1)."""
 
 
 LoginEvent = CodeRequested | CodeRefused | CodeAccepted | EmailChangeRequested | AddressProven
 SessionEvent = SessionStarted | SessionEnded
+SigningKeyEvent = SigningKeyPublished | SigningKeyRetired | SigningKeyRevoked

@@ -23,6 +23,7 @@ from services.auth.domain.limits import Limits
 from services.auth.domain.whereabouts import Language
 from services.auth.email_change import EmailChange
 from services.auth.events import AttemptRefused
+from services.auth.key_rotation import KeyRotation
 from services.auth.keys import SigningKeys, find_key
 from services.auth.reactions import reactions
 from services.auth.session_endings import SessionEndings
@@ -82,6 +83,7 @@ class Auth:
     backbone: Backbone
     use: UseCases
     email_change: EmailChange
+    rotation: KeyRotation
     upkeep: Upkeep
     mailer: Mailer
     app: FastAPI
@@ -121,7 +123,8 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
     )
     sessions = SessionEndings(streams=streams, database=database, clock=clock, limits=limits, access=Access(database))
     email_change = EmailChange(streams=streams, database=database, clock=clock, limits=limits, codes=codes, login=use)
-    upkeep = Upkeep(streams=streams, database=database, clock=clock, limits=limits, ring=ring)
+    rotation = KeyRotation(streams=streams, clock=clock, ring=ring)
+    upkeep = Upkeep(streams=streams, database=database, clock=clock, limits=limits, rotation=rotation)
     post = Post(settings.smtp_url, settings.mail_from, clock)
     mailer = Mailer(
         database=database,
@@ -143,7 +146,7 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
         backbone.runs(_again_and_again(work, pause_seconds))
     door = backbone.door(partial(find_key, database), partial(must_be_open, database))
     routes = api.routes(use, email_change, sessions, door)
-    return Auth(backbone, use, email_change, upkeep, mailer, backbone.app(routes, door))
+    return Auth(backbone, use, email_change, rotation, upkeep, mailer, backbone.app(routes, door))
 
 
 def build(settings: Settings) -> tuple[Backbone, FastAPI]:

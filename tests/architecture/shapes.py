@@ -13,8 +13,8 @@ FOLDERS = {"domain", "views", "adapters"}
 MUST = {"README.md", "__main__.py", "service.py", "api.py"}
 OF_ITS_OWN: Mapping[str, set[str]] = {
     "auth": {
-        *("categories.py", "email_change.py", "ended_sessions.py", "keys.py", "session_endings.py", "session_room.py"),
-        *("session_routes.py", "session_secret.py", "upkeep.py"),
+        *("categories.py", "email_change.py", "ended_sessions.py", "key_rotation.py", "keys.py", "session_endings.py"),
+        *("session_room.py", "session_routes.py", "session_secret.py", "upkeep.py"),
     },
     "audit": {"about.py"},
     "profiles": {
