@@ -81,7 +81,7 @@ def _production(settings: type[Any]) -> Any:
     }
     given = {
         "environment": "production",
-        "database_url": SecretStr("postgresql://contracts.example.com/contracts"),
+        "database_url": SecretStr("postgresql://contracts@contracts.example.com/contracts"),
         "kafka": KafkaSettings(replication_factor=3, min_insync_replicas=2, idempotence=True),
     }
     return settings(**{**needed, **{name: value for name, value in given.items() if name in settings.model_fields}})

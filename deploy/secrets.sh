@@ -14,8 +14,12 @@ keep() { [ -s "$1" ] || printf '%s' "$2" > "$1"; }
 keep postgres_password "$(random)"
 keep code_pepper "$(random)"
 keep secrets_key "$(random)"
+keep seen_key "$(random)"
 for service in auth company products profiles audit; do
   keep "${service}_password" "$(random)"
+  keep "${service}_owner_password" "$(random)"
   keep "${service}_database_url" "postgresql://$service:$(cat "${service}_password")@postgres:5432/$service"
+  keep "${service}_database_owner_url" \
+    "postgresql://${service}_owner:$(cat "${service}_owner_password")@postgres:5432/$service"
 done
 echo "The secrets are in $folder."

@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import APIRouter, Depends, FastAPI
 from psycopg import Connection
 
-from shared import health, heard, idempotency, inbox, relay
+from shared import health, idempotency, schema
 from shared.broker import topic_of
 from shared.cause import Cause
 from shared.clock import Clock, system_clock
@@ -41,8 +41,8 @@ from shared.settings import ServiceSettings
 from shared.subscription import Subscription
 from shared.tokens import FindKey, Verifier
 from shared.views import View
+from shared.wall import Roles
 
-MIGRATION_LOCK = 0x5E1F5E11
 PURGE_SECONDS = 3600.0
 
 
@@ -147,15 +147,18 @@ class Backbone:
     # Life ------------------------------------------------------------------------------------------------------------
 
     def migrate(self) -> None:
-        """Create what is missing in the database; replicas that start together take turns."""
+        """Create what is missing in the database, as its owner, if we know its address; see that all is there.
+
+        Raises SchemaNotReady, NotForProduction.
+        """
+        views = list({id(view): view for view in (*self.views, *self.copies)}.values())
+        roles, owner = Roles.of(self._dsn), self.settings.database_owner_url
+        if owner is not None:
+            schema.migrate(owner.get_secret_value(), roles, views)
         with self.connect() as connection:
-            connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
-            self.recorder.create_table()
-            for statement in (relay.TABLE, inbox.TABLES, heard.TABLE, idempotency.TABLE):
-                connection.execute(statement)
-            for view in {id(view): view for view in (*self.views, *self.copies)}.values():
-                for table in view.tables.values():
-                    connection.execute(table)
+            schema.look(connection, roles, views)
+            if self.settings.environment == "production":
+                schema.refuse_what_is_for_development(connection)
 
     async def open_store(self) -> None:
         """Everything that writing and reading needs, without the broker."""

@@ -20,6 +20,7 @@ from eventsourcing.persistence import Notification
 from eventsourcing.postgres import PostgresApplicationRecorder
 from psycopg import sql
 
+from shared import wall
 from shared.dead_letters import Letter
 from shared.envelope import Attributes, MalformedEnvelopeError, attributes, from_state
 from shared.events import UnknownEventError
@@ -67,7 +68,9 @@ class Sources:
     """What the views of one service are made of."""
 
     source: str
-    dsn: str
+    owner: str
+    """Where the owner of the database logs in."""
+    roles: wall.Roles
     recorder: PostgresApplicationRecorder
     views: Sequence[View]
     copies: Sequence[View] = ()
@@ -97,7 +100,7 @@ async def difference(sources: Sources, told: Told = lambda _: None) -> list[str]
 @asynccontextmanager
 async def _filled(sources: Sources, told: Told) -> AsyncIterator["_Beside"]:
     options = f"-c search_path={SCHEMA},public -c client_min_messages=warning"
-    async with await psycopg.AsyncConnection.connect(sources.dsn, autocommit=True, options=options) as connection:
+    async with await psycopg.AsyncConnection.connect(sources.owner, autocommit=True, options=options) as connection:
         beside = _Beside(sources, connection, told)
         await beside.begin()
         try:
@@ -282,15 +285,21 @@ class _Beside:
             await self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock,))
 
     async def take_over(self, views: Sequence[View]) -> list[str]:
-        """Put the tables of these views in the place of the live ones."""
+        """Put the tables of these views in the place of the live ones, with who may do what with them."""
         named = {name for view in views for name in view.tables}
         tables = [table for table in await self._tables() if table in named]
+        old = sql.SQL(", ").join(_in("public", table) for table in tables)
+        await self._connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(old))
         for table in tables:
-            await self._connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_in("public", table)))
             await self._connection.execute(sql.SQL("ALTER TABLE {} SET SCHEMA public").format(_in(SCHEMA, table)))
         # The functions among the views' declarations are made anew in their place; they find the tables by name.
         await self._connection.execute("SET LOCAL search_path = public")
         await self._declare(views)
+        roles = self._sources.roles
+        for statement in wall.privileges(roles, dict.fromkeys(tables, wall.VIEWS)):
+            await self._connection.execute(statement)
+        for statement in wall.row_security(roles, views, tables):
+            await self._connection.execute(statement)
         return tables
 
     async def compare(self) -> list[str]:

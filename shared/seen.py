@@ -1,7 +1,8 @@
 """Consistency tokens: a client that sends back what it wrote is never answered from before that.
 
 Every write answers `Seen: profile-…@7, product-…@1`. A request with `Require-Seen:` of the same form is answered only
-when this service has applied at least those versions: its own from the log, others' from the inbox.
+when this service has applied at least those versions: its own from the log, others' from the inbox. Outside, past the
+gateway, an entry is sealed: what was not given out does not get here from there (decisions/0019).
 """
 
 import asyncio
@@ -21,7 +22,7 @@ _ENTRY = re.compile(r"([a-z]+(?:-[a-z]+)*-[0-9a-f]{32})@([0-9]{1,15})", re.ASCII
 
 
 class SeenMalformed(Invalid):
-    """`Require-Seen` must be a list of `stream@version`, as `Seen` answered it."""
+    """`Require-Seen` must be a list of what `Seen` answered, of fifty streams at most."""
 
     code = "require-seen-malformed"
 

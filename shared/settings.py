@@ -31,6 +31,9 @@ class ServiceSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8100, ge=0, le=65535)
     database_url: SecretStr
+    """Where the service's own role logs in: it owns nothing, adds to the log and keeps its views."""
+    database_owner_url: SecretStr | None = None
+    """Where the owner logs in, to make tables and to build views anew; unset, nothing is made, only looked at."""
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     revocations_within_seconds: float = Field(default=30.0, gt=0, le=30)
     """How long ago revocations may have been heard last for a command to be taken (S-16); only ever stricter."""

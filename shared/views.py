@@ -5,7 +5,7 @@ event), the copy of another service's facts (in the commit of the inbox) and the
 """
 
 from collections.abc import Iterable, Mapping
-from typing import LiteralString, Protocol
+from typing import LiteralString, Protocol, runtime_checkable
 
 from shared.envelope import Recorded
 from shared.errors import Refusal
@@ -25,3 +25,15 @@ class View(Protocol):
 
     def changes(self, recorded: Recorded) -> Iterable[Statement]:
         """What an event changes in the tables; nothing for events that do not matter here."""
+
+
+@runtime_checkable
+class RowsForReader(Protocol):
+    """What a view has, too, of whose tables people are shown rows: no other table can be read on anybody's behalf."""
+
+    @property
+    def rows_for_reader(self) -> Mapping[str, LiteralString]:
+        """The condition on the rows of each such table, asking `asker(kind)` for whoever asks; it runs for every row.
+
+        What it looks up in tables of other views it asks of functions: a view could not be built anew without them.
+        """

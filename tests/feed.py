@@ -28,6 +28,7 @@ from shared.events import Event
 from shared.ids import new_id, uuid7
 from shared.settings import KafkaSettings, ServiceSettings
 from shared.tokens import sign
+from tests.parts import OWNERS
 
 SYSTEM = Actor("system", "tests")
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -37,8 +38,15 @@ SUSANNE = Actor("staff", "staff-" + "0" * 31 + "5")
 
 
 def settings_for(dsn: str) -> ServiceSettings:
-    """Settings of a service whose broker cannot be reached: its store is real, nothing is published."""
-    return ServiceSettings(database_url=SecretStr(dsn), kafka=KafkaSettings(bootstrap_servers="127.0.0.1:9"))
+    """Settings of a service whose broker cannot be reached: its store is real, nothing is published.
+
+    Where the owner of the database is not known, its tables have to be there.
+    """
+    return ServiceSettings(
+        database_url=SecretStr(dsn),
+        database_owner_url=SecretStr(OWNERS[dsn]) if dsn in OWNERS else None,
+        kafka=KafkaSettings(bootstrap_servers="127.0.0.1:9"),
+    )
 
 
 class Feed:

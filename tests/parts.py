@@ -18,7 +18,7 @@ import pytest
 
 from deploy.local.kafka import Kafka
 from deploy.local.kafka_jars import KafkaNotAvailable, jars_version, why_not_available
-from deploy.local.postgres import NOT_DURABLE, Postgres
+from deploy.local.postgres import NOT_DURABLE, Addresses, Postgres
 from deploy.local.tansu import Tansu
 from tests.kafka_container import IMAGE, KafkaContainer, docker_answers
 
@@ -53,6 +53,21 @@ class CannotBeHad(Exception):
     """A part is not available on this machine; the message says why."""
 
 
+OWNERS: dict[str, str] = {}
+"""Where the owner of a database logs in, by the address at which its service does."""
+
+
+def known(addresses: Addresses) -> str:
+    """A database by the address at which a service logs in; `owner_of` it is known from here on."""
+    OWNERS[addresses.service] = addresses.owner
+    return addresses.service
+
+
+def owner_of(dsn: str) -> str:
+    """Where the owner of a service's database logs in."""
+    return OWNERS[dsn]
+
+
 class Databases:
     """Fresh databases of one cluster, copied from an empty template."""
 
@@ -65,9 +80,9 @@ class Databases:
         self._numbers = itertools.count(1)
 
     def new(self) -> tuple[str, str]:
-        """Name and address of a fresh database."""
+        """Name of a fresh database, and the address at which a service logs in to it."""
         name = f"{TEMPLATE}_{next(self._numbers)}"
-        return name, self.postgres.clone_database(TEMPLATE, name)
+        return name, known(self.postgres.clone_database(TEMPLATE, name))
 
     def drop(self, name: str) -> None:
         """Drop it, whoever is connected."""

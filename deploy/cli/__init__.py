@@ -1,17 +1,18 @@
 """`selfservice`: the command line of operators and developers.
 
-Every command finds the system by itself: in a container by the service's own environment (`DATABASE_URL`, …), on this
-machine by what the supervisor keeps in `var/run.json`. Exit codes: 0 done, 1 not possible (the message says why),
-2 asked in the wrong way.
+Every command finds the system by itself: in a container by its environment (`DATABASE_URL`, or `DATABASE_URL_AUTH` and
+so on where there are several), on this machine by what the supervisor keeps in `var/run.json`. Exit codes: 0 done,
+1 not possible (the message says why), 2 asked in the wrong way.
 """
 
 import typer
 
-from deploy.cli import contracts, dead_letters, events, keys, staff, system, views
+from deploy.cli import contracts, dead_letters, events, keys, schema, staff, system, views
 
 app = typer.Typer(name="selfservice", help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 app.add_typer(system.app)
 app.add_typer(contracts.app)
+app.add_typer(schema.app)
 app.add_typer(staff.app, name="staff")
 app.add_typer(keys.app, name="keys")
 app.add_typer(events.app, name="events")

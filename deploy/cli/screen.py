@@ -17,6 +17,7 @@ from deploy.local.runfile import AlreadyRunning, NotRunning
 from deploy.samples import NoSampleError
 from shared.errors import Refusal
 from shared.rebuild import RebuildFailed
+from shared.schema import NotForProduction, SchemaNotReady
 
 screen = Console(highlight=False, markup=False, soft_wrap=True)
 if not screen.is_terminal:
@@ -37,6 +38,8 @@ EXPECTED = (
     IncompatibleError,
     NoSampleError,
     RebuildFailed,
+    SchemaNotReady,
+    NotForProduction,
     Unexpected,
     Refusal,
     KafkaError,

@@ -14,6 +14,7 @@ from shared.foreign_log import Topics
 from shared.rebuild import Progress as Done
 from shared.rebuild import Sources, difference, rebuild
 from shared.views import View
+from shared.wall import Roles
 
 app = typer.Typer(help="The read models.", no_args_is_help=True)
 
@@ -45,7 +46,7 @@ def check(service: Service, folder: Folder = FOLDER) -> None:
 
 
 async def _rebuild(service: str, name: str | None, folder: Path) -> list[str]:
-    backbone = backbone_of(service, folder)
+    backbone = backbone_of(service, folder, needs_no_secrets=True)
     sources = sources_of(backbone)
     try:
         await asyncio.to_thread(backbone.migrate)
@@ -56,7 +57,7 @@ async def _rebuild(service: str, name: str | None, folder: Path) -> list[str]:
 
 
 async def _check(service: str, folder: Path) -> list[str]:
-    backbone = backbone_of(service, folder)
+    backbone = backbone_of(service, folder, needs_no_secrets=True)
     try:
         with _Bars() as bar:
             return await difference(sources_of(backbone), bar)
@@ -65,11 +66,17 @@ async def _check(service: str, folder: Path) -> list[str]:
 
 
 def sources_of(backbone: Backbone) -> Sources:
-    """What a service's views are made of. What its adapters keep beside the log cannot be made anew."""
+    """What a service's views are made of. What its adapters keep beside the log cannot be made anew.
+
+    Raises NotPossible without the owner's address.
+    """
     settings = backbone.settings
+    if settings.database_owner_url is None:
+        raise NotPossible(f"only its owner may build the views of {backbone.name} anew; name DATABASE_OWNER_URL")
     return Sources(
         source=backbone.name,
-        dsn=settings.database_url.get_secret_value(),
+        owner=settings.database_owner_url.get_secret_value(),
+        roles=Roles.of(settings.database_url.get_secret_value()),
         recorder=backbone.recorder,
         views=[view for view in backbone.views if _is_derived(view)],
         copies=[view for view in backbone.copies if _is_derived(view)],

@@ -1,12 +1,14 @@
 """Where the system is: in our own environment (a container), or running on this machine under its supervisor."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
+from pydantic import SecretStr
 
 from deploy.cli.screen import NotPossible
 from deploy.local.runfile import NotRunning
@@ -28,6 +30,10 @@ def environment_of(service: str, folder: Path) -> Mapping[str, str]:
         raise NotPossible(f"there is no {service} that keeps events; there are {', '.join(KEEPING)}")
     if os.environ.get("DATABASE_URL"):
         return dict(os.environ)
+    if os.environ.get(f"DATABASE_URL_{service.upper()}"):
+        names = ("DATABASE_URL", "DATABASE_OWNER_URL")
+        ours = {name: os.environ.get(f"{name}_{service.upper()}") for name in names}
+        return {**os.environ, **{name: address for name, address in ours.items() if address}}
     try:
         return World.found_in(folder).environment_of(service)
     except NotRunning as nothing:
@@ -41,15 +47,33 @@ def kafka(folder: Path) -> KafkaSettings:
     return KafkaSettings()
 
 
-def settings_of(service: str, folder: Path) -> Any:
-    """The settings of a service, of its own class. Raises NotPossible."""
-    os.environ.update(environment_of(service, folder))  # this process does one thing for one service, then ends
-    build = import_module(f"services.{service}.service").build
-    return get_type_hints(build)["settings"]()
+def settings_of(service: str, folder: Path, *, needs_no_secrets: bool = False) -> Any:
+    """The settings of a service, of its own class; secrets that are not needed need not be told. Raises NotPossible."""
+    told = environment_of(service, folder)
+    settings = get_type_hints(import_module(f"services.{service}.service").build)["settings"]
+    stand_ins = _stand_ins(settings) if needs_no_secrets else {}
+    with _environment({**stand_ins, **told}):
+        return settings()
 
 
-def backbone_of(service: str, folder: Path) -> Backbone:
+def _stand_ins(settings: type[Any]) -> dict[str, str]:
+    secrets = [name for name, field in settings.model_fields.items() if field.annotation is SecretStr]
+    return {name.upper(): f"{name:->43}" for name in secrets if name != "database_url"}
+
+
+@contextmanager
+def _environment(told: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(told)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def backbone_of(service: str, folder: Path, *, needs_no_secrets: bool = False) -> Backbone:
     """The parts of a service, put together as it does itself, nothing of it started. Raises NotPossible."""
-    settings = settings_of(service, folder)
+    settings = settings_of(service, folder, needs_no_secrets=needs_no_secrets)
     built = import_module(f"services.{service}.service").build(settings)
     return next(part for part in built if isinstance(part, Backbone))

@@ -11,8 +11,8 @@ import httpx
 
 CODE = re.compile(r"(?<![0-9])[0-9]{6}(?![0-9])")
 MAIL_SECONDS = 20.0
-REQUIRED = 10
-"""How many of the newest versions seen a request requires."""
+REQUIRED = 20
+"""How many of the newest entries seen a request requires; older ones have long been applied everywhere."""
 
 
 class Unexpected(Exception):
@@ -26,7 +26,8 @@ class Person:
         self._http = http
         self.email = email
         self._cookies: dict[str, str] = {}
-        self._seen: dict[str, int] = {}
+        self._seen: dict[str, None] = {}
+        """Entries of `Seen` as they were given, in the order in which they were first heard of."""
 
     @property
     def session(self) -> str:
@@ -56,7 +57,7 @@ class Person:
         """One request, sent again with the same key while the service asks to be asked again (503)."""
         headers = {"Idempotency-Key": key or uuid4().hex} if method != "GET" else {}
         if self._seen:
-            headers["Require-Seen"] = ", ".join(f"{s}@{v}" for s, v in list(self._seen.items())[-REQUIRED:])
+            headers["Require-Seen"] = ", ".join(list(self._seen)[-REQUIRED:])
         if self._cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         content = None if body is None else json.dumps(body).encode()
@@ -77,7 +78,7 @@ class Person:
 
     def has_seen(self, other: "Person") -> None:
         """Somebody tells what they have seen: from now on it holds here, too."""
-        self._remember(", ".join(f"{stream}@{version}" for stream, version in other._seen.items()))
+        self._remember(", ".join(other._seen))
 
     async def mails(self) -> list[dict[str, Any]]:
         """The mails that arrived, the newest first (the development inbox)."""
@@ -118,5 +119,4 @@ class Person:
 
     def _remember(self, seen: str) -> None:
         for entry in filter(None, seen.split(", ")):
-            stream, _, version = entry.rpartition("@")
-            self._seen[stream] = max(int(version), self._seen.pop(stream, 0))  # the newest stand last
+            self._seen.setdefault(entry)

@@ -1,7 +1,10 @@
-"""An embedded PostgreSQL: one cluster in one folder, a role and a database for each service.
+"""An embedded PostgreSQL: one cluster in one folder, a database for each service and its three roles.
 
     with Postgres(folder=Path("var/postgres"), port=8132) as postgres:
-        dsn = postgres.create_database("products")
+        dsn, owner_dsn = postgres.create_database("products")
+
+`products_owner` owns the database and makes its tables, `products` is who the service logs in as, `products_reader`
+whom it becomes for a question that somebody asks (shared/wall.py).
 
 The server is a child of this process and ends with it. It is durable unless a caller (a test) says otherwise.
 """
@@ -16,7 +19,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import psycopg
 from psycopg import sql
@@ -49,6 +52,13 @@ DEFAULTS: Mapping[str, str] = {
 }
 NOT_DURABLE: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 """Settings for tests that never lose power; a database started with them must not be kept."""
+
+
+class Addresses(NamedTuple):
+    """Where a service logs in to its database, and where the owner of that database does."""
+
+    service: str
+    owner: str
 
 
 class PostgresAlreadyRunning(Exception):
@@ -150,40 +160,51 @@ class Postgres:
         """Address of the cluster for its superuser."""
         return self._dsn(ADMIN, "postgres")
 
-    def create_database(self, name: str) -> str:
-        """Make a role and a database of that name, unless they are there; answer the role's address of it."""
+    def create_database(self, name: str) -> Addresses:
+        """Make a database of that name and its roles, unless they are there."""
         with self._making_databases, psycopg.connect(self.admin_dsn, autocommit=True) as admin:
-            self._ensure_role(admin, name)
+            self._ensure_roles(admin, name)
             if not _exists(admin, "pg_database", "datname", name):
-                self._create(admin, name, owner=name, template="template0")
-        return self._dsn(name, name)
+                self._create(admin, name, service=name, template="template0")
+        return Addresses(self._dsn(name, name), self._dsn(_owner(name), name))
 
-    def clone_database(self, template: str, name: str) -> str:
-        """Make a database as a copy of `template`, owned by the same role; answer that role's address of it.
+    def clone_database(self, template: str, name: str) -> Addresses:
+        """Make a database as a copy of `template`, with the same roles.
 
         Nobody may be connected to the template meanwhile.
         """
         with self._making_databases, psycopg.connect(self.admin_dsn, autocommit=True) as admin:
-            self._create(admin, name, owner=template, template=template)
-        return self._dsn(template, name)
+            self._create(admin, name, service=template, template=template)
+        return Addresses(self._dsn(template, name), self._dsn(_owner(template), name))
 
     def drop_database(self, name: str) -> None:
-        """Drop a database, whoever is connected to it; its role stays."""
+        """Drop a database, whoever is connected to it; its roles stay."""
         with psycopg.connect(self.admin_dsn, autocommit=True) as admin:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def _ensure_role(self, admin: psycopg.Connection, name: str) -> None:
-        password = self._password(name)
-        if _exists(admin, "pg_roles", "rolname", name):
-            return
-        create = "CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}"
-        admin.execute(sql.SQL(create).format(sql.Identifier(name), sql.Literal(password)))
+    def _ensure_roles(self, admin: psycopg.Connection, service: str) -> None:
+        for role in (_owner(service), service):
+            self._ensure_role(admin, role, sql.SQL("LOGIN PASSWORD {}").format(sql.Literal(self._password(role))))
+        self._ensure_role(admin, _reader(service), sql.SQL("NOLOGIN").format())
+        grant = sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE")
+        admin.execute(grant.format(sql.Identifier(_reader(service)), sql.Identifier(service)))
 
-    def _create(self, admin: psycopg.Connection, name: str, *, owner: str, template: str) -> None:
-        database = sql.Identifier(name)
-        create = "CREATE DATABASE {} OWNER {} TEMPLATE {}"
-        admin.execute(sql.SQL(create).format(database, sql.Identifier(owner), sql.Identifier(template)))
-        admin.execute(sql.SQL("REVOKE ALL ON DATABASE {}, postgres, template1 FROM PUBLIC").format(database))
+    @staticmethod
+    def _ensure_role(admin: psycopg.Connection, name: str, login: sql.Composed) -> None:
+        if not _exists(admin, "pg_roles", "rolname", name):
+            create = "CREATE ROLE {} NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS {}"
+            admin.execute(sql.SQL(create).format(sql.Identifier(name), login))
+
+    def _create(self, admin: psycopg.Connection, name: str, *, service: str, template: str) -> None:
+        names = {
+            "database": sql.Identifier(name),
+            "owner": sql.Identifier(_owner(service)),
+            "service": sql.Identifier(service),
+            "template": sql.Identifier(template),
+        }
+        admin.execute(sql.SQL("CREATE DATABASE {database} OWNER {owner} TEMPLATE {template}").format(**names))
+        admin.execute(sql.SQL("REVOKE ALL ON DATABASE {database}, postgres, template1 FROM PUBLIC").format(**names))
+        admin.execute(sql.SQL("GRANT CONNECT ON DATABASE {database} TO {service}").format(**names))
 
     def _dsn(self, role: str, database: str) -> str:
         return f"postgresql://{role}:{self._password(role)}@{LOOPBACK}:{self.port}/{database}"
@@ -252,6 +273,14 @@ class Postgres:
             raise PostgresAlreadyRunning(f"Process {pid} already serves {self._data}: stop it first")
         if is_running(pid):
             file.unlink(missing_ok=True)
+
+
+def _owner(service: str) -> str:
+    return f"{service}_owner"
+
+
+def _reader(service: str) -> str:
+    return f"{service}_reader"
 
 
 def _environment() -> dict[str, str]:

@@ -3,8 +3,9 @@
     up()                                     # until Ctrl-C
     with running(folder, ports=free_ports()) as state: ...
 
-A part named in the environment is used instead of one started here: DATABASE_URL_<SERVICE>, KAFKA_BOOTSTRAP_SERVERS,
-SMTP_URL. A port is chosen by PORT_<PART> (PORT_GATEWAY, PORT_PROFILES_2 for the second replica of profiles).
+A part named in the environment is used instead of one started here: DATABASE_URL_<SERVICE> (with
+DATABASE_OWNER_URL_<SERVICE>, where its tables are still to be made), KAFKA_BOOTSTRAP_SERVERS, SMTP_URL. A port is
+chosen by PORT_<PART> (PORT_GATEWAY, PORT_PROFILES_2 for the second replica of profiles).
 """
 
 import os
@@ -20,7 +21,7 @@ from deploy.local.keeper import Placed
 from deploy.local.keys import development_secret
 from deploy.local.logs import Logs
 from deploy.local.ports import LOOPBACK, free_port
-from deploy.local.postgres import Postgres
+from deploy.local.postgres import Addresses, Postgres
 from deploy.local.process import Process
 from deploy.local.runfile import RunState, read
 from deploy.local.supervisor import Supervisor, WhenReady
@@ -42,7 +43,9 @@ PORTS: Mapping[str, int] = {
 }
 NEXT_REPLICA = 10
 """Ports between one replica of a service and the next."""
-SECRETS: Mapping[str, tuple[str, ...]] = {"auth": ("CODE_PEPPER", "SECRETS_KEY")}
+SECRETS: Mapping[str, tuple[str, ...]] = {"auth": ("CODE_PEPPER", "SECRETS_KEY"), "gateway": ("SEEN_KEY",)}
+SECRET_IF_GIVEN = "SEEN_KEY_BEFORE"  # noqa: S105 (its name)
+"""Of the gateway; there is none unless a key was replaced."""
 ORDER_POSTGRES, ORDER_BROKER, ORDER_SERVICES = 1, 2, 3
 BrokerKind = Literal["tansu", "kafka"]
 
@@ -65,7 +68,7 @@ class World:
         self._environment = environment
         self._replicas = {service: (replicas or {}).get(service, 1) for service in SERVICES}
         self._ports = ports or {}
-        self._dsns: dict[str, str] = {}
+        self._databases: dict[str, Addresses] = {}
         self._postgres = None if self._every_database_is_named() else self._make_postgres()
         self._broker = None if environment.get("KAFKA_BOOTSTRAP_SERVERS") else self._make_broker(broker)
 
@@ -100,7 +103,7 @@ class World:
             "HOST": LOOPBACK,
             "PORT": str(self.port(name or service)),
             "ENVIRONMENT": "development",
-            "DATABASE_URL": self._database(service),
+            **self._database(service),
             "SMTP_URL": self._environment.get("SMTP_URL") or f"smtp://{LOOPBACK}:{self.port('mail')}",
             "PYTHONUNBUFFERED": "1",
             **self._kafka(),
@@ -110,7 +113,8 @@ class World:
 
     def _gateway_knows(self) -> dict[str, str]:
         others = {f"{other.upper()}_URL": ",".join(self.addresses(other)) for other in SERVICES if other != "gateway"}
-        return {**others, "MAIL_FOLDER": str(self._mail_folder)}
+        before = self._environment.get(SECRET_IF_GIVEN)
+        return {**others, "MAIL_FOLDER": str(self._mail_folder), **({SECRET_IF_GIVEN: before} if before else {})}
 
     def _kafka(self) -> dict[str, str]:
         if self._broker is None:
@@ -126,19 +130,21 @@ class World:
 
     def _inherited(self) -> dict[str, str]:
         """Our own environment, without what is meant for one service only."""
-        private = {key for keys in SECRETS.values() for key in keys}
+        private = {SECRET_IF_GIVEN, *(key for keys in SECRETS.values() for key in keys)}
         return {
             key: value
             for key, value in self._environment.items()
-            if key not in private and not key.startswith(("DATABASE_URL", "PORT_"))
+            if key not in private and not key.startswith(("DATABASE_", "PORT_"))
         }
 
-    def _database(self, service: str) -> str:
+    def _database(self, service: str) -> dict[str, str]:
         if named := self._environment.get(f"DATABASE_URL_{service.upper()}"):
-            return named
-        if service not in self._dsns and self._postgres:
-            self._dsns[service] = self._postgres.create_database(service)
-        return self._dsns[service]
+            owner = self._environment.get(f"DATABASE_OWNER_URL_{service.upper()}")
+            return {"DATABASE_URL": named, **({"DATABASE_OWNER_URL": owner} if owner else {})}
+        if service not in self._databases and self._postgres:
+            self._databases[service] = self._postgres.create_database(service)
+        made = self._databases[service]
+        return {"DATABASE_URL": made.service, "DATABASE_OWNER_URL": made.owner}
 
     def _every_database_is_named(self) -> bool:
         return all(self._environment.get(f"DATABASE_URL_{service.upper()}") for service in SERVICES)

@@ -42,8 +42,8 @@ class UseCases:
 
         Raises NotFound, NotPermitted, and GrantWithdrawn when the right to it was withdrawn meanwhile (A14).
         """
-        within = None if await self._access.is_staff(cause.actor) else cause.actor.id
-        rows = await history_of(self._database, entity_id, within_reach_of=within, after=after, limit=limit + 1)
+        staff = await self._access.is_staff(cause.actor)
+        rows = await history_of(self._database, cause.actor, entity_id, staff=staff, after=after, limit=limit + 1)
         if not rows:
             raise await self._refusal(cause.actor, entity_id)
         entries = rows[:limit]

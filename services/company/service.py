@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from services.auth.ended_sessions import EndedSessions, must_not_have_ended
 from services.auth.keys import SigningKeys, find_key
-from services.company import api
+from services.company import accounts_api, api
 from services.company.events import AttemptRefused
 from services.company.use_cases import UseCases
 from services.company.views.accounts import Accounts
@@ -38,4 +38,6 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
     backbone.reacts()  # to nothing: it only takes in who reaches what, and the keys
     use = UseCases(backbone.streams, backbone.database, Access(backbone.database))
     door = backbone.door(partial(find_key, backbone.database), partial(must_not_have_ended, backbone.database))
-    return backbone, backbone.app(api.routes(use, door), door)
+    routes = api.routes(use, door)
+    routes.include_router(accounts_api.routes(use, door))
+    return backbone, backbone.app(routes, door)

@@ -17,11 +17,13 @@ from services.company.views import accounts, companies
 from services.company.views.customer_numbers import CustomerNumberTaken, next_number
 from services.profiles import policy
 from services.profiles.access import Access
+from services.profiles.consequences import DryRun, foresee
 from services.profiles.policy import Operation
 from shared.actor import Actor
 from shared.cause import Cause, Written
 from shared.database import Database, Row
 from shared.errors import NotFound, Unavailable
+from shared.events import Event
 from shared.eventstore.streams import Category, Streams
 from shared.ids import new_id
 
@@ -156,7 +158,7 @@ class UseCases:
     async def see_company(self, company_id: str, actor: Actor) -> Row:
         """A company with the first page of its accounts in reach. Raises NotFound, NotPermitted."""
         await self._access.require(actor, policy.READ_COMPANY, company_id)
-        company = await companies.one(self._database, company_id)
+        company = await companies.one(self._database.asked_by(actor), company_id)
         if company is None:
             raise NotFound
         return {**company, "accounts": await self.list_accounts(actor, company_id, "")}
@@ -169,10 +171,14 @@ class UseCases:
     async def see_account(self, account_id: str, actor: Actor) -> Row:
         """One account. Raises NotFound, NotPermitted."""
         await self._access.require(actor, policy.READ_ACCOUNT, account_id)
-        account = await accounts.one(self._database, account_id)
+        account = await accounts.one(self._database.asked_by(actor), account_id)
         if account is None:
             raise NotFound
         return account
+
+    async def foresee(self, events: Sequence[Event], actor: Actor) -> DryRun:
+        """What would come of these events in every service, within the actor's reach. Raises Unavailable."""
+        return await foresee(self._database, events, actor)
 
     # ------------------------------------------------------------------------------------------------------------------
 

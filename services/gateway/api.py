@@ -24,6 +24,7 @@ from services.gateway.credentials import (
 )
 from services.gateway.limits import Buckets, address_of
 from services.gateway.refusing import UnknownParameter
+from services.gateway.seals import EXAMPLE, Seals
 from services.gateway.whereabouts import whereabouts
 from shared.http.fields import Form
 from shared.http.openapi import COMMAND, Answer
@@ -58,10 +59,10 @@ class LoggedIn(Answer):
     subject: str = Field(examples=[SUBJECT])
     session_id: str = Field(examples=[SESSION_ID])
     ends_at: datetime = Field(examples=["2026-03-01T20:00:00Z"])
-    seen: list[str] = Field(examples=[["profile-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f@3"]])
+    seen: list[str] = Field(examples=[[EXAMPLE]], description="As the header `Seen`.")
 
 
-def login(auth: Service, *, codes: Buckets, tries: Buckets, trusted_hops: int) -> APIRouter:
+def login(auth: Service, seals: Seals, *, codes: Buckets, tries: Buckets, trusted_hops: int) -> APIRouter:
     """Logging in: what auth hands out goes into cookies, never into a body (S-01)."""
     api = APIRouter(prefix=PREFIX, tags=["login"], dependencies=[Depends(_no_parameters)])
 
@@ -105,6 +106,7 @@ def login(auth: Service, *, codes: Buckets, tries: Buckets, trusted_hops: int) -
             return _as_it_is(answered)
         session = orjson.loads(answered.body)
         secret = session.pop("session")
+        session["seen"] = [seals.sealed(entry) for entry in session["seen"]]
         response = JSONResponse(session, 201)
         response.headers.append("set-cookie", session_cookie(secret, datetime.fromisoformat(session["ends_at"])))
         response.headers.append("set-cookie", clear_cookie(CHALLENGE))

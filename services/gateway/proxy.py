@@ -1,7 +1,8 @@
 """The proxy: from a request to the operation it asks for at a service, with a token in the place of the session.
 
 Plain ASGI, because every request of the system goes through here. Nothing of a request is passed on but what is named
-here: the identifiers in its path, the operation's own query parameters, four headers and the body.
+here: the identifiers in its path, the operation's own query parameters, four headers and the body. What was seen is
+sealed on its way out and opened on its way in.
 """
 
 import asyncio
@@ -30,13 +31,16 @@ from services.gateway.json_depth import must_be_shallow
 from services.gateway.limits import Buckets
 from services.gateway.refusing import Malformed, NotOverHttp, TooSlow, UnknownParameter
 from services.gateway.routing import Found, Routes
+from services.gateway.seals import Seals
 from shared.errors import Refusal
 from shared.http.denied import NoRow
 from shared.http.problems import problem
 
 BODY_SECONDS: Final = 10.0
-PASSED_ON: Final = ("idempotency-key", "require-seen", "accept")
-PASSED_BACK: Final = ("content-type", "seen", "retry-after", "allow")
+REQUIRE_SEEN: Final = "require-seen"
+SEEN: Final = "seen"
+PASSED_ON: Final = ("idempotency-key", REQUIRE_SEEN, "accept")
+PASSED_BACK: Final = ("content-type", SEEN, "retry-after", "allow")
 LOG_OUT: Final = "logOut"
 END_OWN: Final = "endOwnSession"
 BACKGROUND: Final = "x-background"
@@ -56,6 +60,7 @@ class Proxy:
         routes: Routes,
         services: Mapping[str, Service],
         tokens: AccessTokens,
+        seals: Seals,
         origin: str | None,
         requests: Buckets,
         own: Collection[tuple[str, str]],
@@ -68,6 +73,7 @@ class Proxy:
         self._routes = routes
         self._services = services
         self._tokens = tokens
+        self._seals = seals
         self._origin = origin
         self._requests = requests
         self._own = own
@@ -91,7 +97,7 @@ class Proxy:
                 wrong.headers["Allow"] = ", ".join(sorted({*found.methods, *here}))
                 await wrong(scope, receive, send)
             else:
-                await _reply(send, *await self._forward(operation, found, scope, headers, receive))
+                await self._reply(send, *await self._forward(operation, found, scope, headers, receive))
         except (Refusal, NotOverHttp) as refused:
             await refusing.answer(refused, request_id)(scope, receive, send)
 
@@ -106,6 +112,8 @@ class Proxy:
         body = await _body(receive) if has_body(headers) else None
         token = await self._tokens.of(showing, operation.service, request_id)
         self._requests.take(token.session_id)
+        if REQUIRE_SEEN in passed_on:
+            passed_on[REQUIRE_SEEN] = self._seals.opened(passed_on[REQUIRE_SEEN])
         passed_on |= {"authorization": f"Bearer {token.token}", "x-request-id": request_id}
         if body is not None:
             passed_on["content-type"] = JSON
@@ -118,6 +126,15 @@ class Proxy:
             self._tokens.forget(showing.secret)
             return answer, _LOGGED_OUT
         return answer, _renewed(token)
+
+    async def _reply(self, send: Send, answer: Answer, more: Sequence[tuple[bytes, bytes]]) -> None:
+        passed_back = {name: value for name in PASSED_BACK if (value := answer.headers.get(name)) is not None}
+        if SEEN in passed_back:
+            passed_back[SEEN] = self._seals.sealed(passed_back[SEEN])
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in passed_back.items()]
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+        await send({"type": "http.response.start", "status": answer.status, "headers": [*headers, *more]})
+        await send({"type": "http.response.body", "body": answer.body})
 
 
 _LOGGED_OUT = ((b"set-cookie", clear_cookie(SESSION).encode()), (b"clear-site-data", CLEARED))
@@ -167,14 +184,3 @@ async def _body(receive: Receive) -> bytes:
     body = b"".join(parts)
     must_be_shallow(body)
     return body
-
-
-async def _reply(send: Send, answer: Answer, more: Sequence[tuple[bytes, bytes]]) -> None:
-    headers = [
-        (name.encode(), value.encode("latin-1"))
-        for name in PASSED_BACK
-        if (value := answer.headers.get(name)) is not None
-    ]
-    headers.append((b"content-length", str(len(answer.body)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": [*headers, *more]})
-    await send({"type": "http.response.body", "body": answer.body})

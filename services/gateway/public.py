@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from services.gateway.contract import PREFIX, ContractClash, Document, described
 from services.gateway.credentials import CHALLENGE, SESSION
+from services.gateway.seals import EXAMPLE
 from shared.http.openapi import COMMAND
 from shared.http.problems import MEDIA_TYPE, Problem
 
@@ -17,9 +18,11 @@ ABOUT: Final = """Companies look after their toll, ferry and parking products.
 
 Log in with a mailed code (`/login/codes`, `/login/sessions`). A browser keeps the session as a cookie; a program sends
 its value as `Authorization: Bearer`. Commands take an `Idempotency-Key`; what a command wrote is answered as `Seen`,
-and a question that carries it as `Require-Seen` is never answered from before it. What grants, revokes, cancels or
-closes something may be asked with `?dry-run=true` first: it answers what would come of it, or the refusal, and does
-nothing. Every refusal is a problem (RFC 9457)
+and a request that carries it as `Require-Seen` is never answered from before it. `Seen` is a list whose entries mean
+nothing to anybody but this system: keep the newest that you were given, or were told by others, and send any of them,
+separated by commas, fifty at most. An entry that was not given out is refused as `seen-unknown`. What grants, revokes,
+cancels, closes or ends something may be asked with `?dry-run=true` first: it answers what would come of it, or the
+refusal, and does nothing. Every refusal is a problem (RFC 9457)
 with a stable `code` and, where a rule refuses, its number."""
 SCHEMAS: Final = "#/components/schemas/"
 OWN: Final = "gateway"
@@ -35,9 +38,9 @@ _PARAMETERS: Final[Document] = {
     "Require-Seen": {
         "name": "Require-Seen",
         "in": "header",
-        "description": "Answer no earlier than these `stream@version`s, as `Seen` gave them.",
+        "description": "Answer no earlier than these: entries that `Seen` gave, separated by commas, fifty at most.",
         "schema": {"type": "string"},
-        "example": "profile-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f@7",
+        "example": EXAMPLE,
     },
 }
 _HEADERS: Final[Document] = {
@@ -47,9 +50,10 @@ _HEADERS: Final[Document] = {
         "example": "0192f1c0a1b27c3d8e4f5a6b7c8d9e0f",
     },
     "Seen": {
-        "description": "What the command wrote, as `stream@version`s; absent when all was so already.",
+        "description": "What a command wrote, or a question was decided on: sealed entries, separated by commas; "
+        "absent when all was so already.",
         "schema": {"type": "string"},
-        "example": "profile-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f@7",
+        "example": EXAMPLE,
     },
     "Retry-After": {
         "description": "Seconds after which to ask again.",

@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from fastapi import Depends, FastAPI, Request
+from pydantic import SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -19,17 +20,20 @@ from services.gateway.proxy import Proxy
 from services.gateway.public import public
 from services.gateway.refusing import NotOverHttp
 from services.gateway.routing import Routes
+from services.gateway.seals import Seals
 from shared.http import problems
 from shared.http.denied import must_name_its_rows
 from shared.http.edge import Edge
 
 NAME = "gateway"
+STRONG = 32
+"""The fewest characters of a secret in production."""
 
 
 class Settings(BaseSettings):
     """What the gateway is told."""
 
-    model_config = SettingsConfigDict(frozen=True)
+    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
 
     environment: Literal["development", "production"] = "development"
     host: str = "127.0.0.1"
@@ -40,6 +44,10 @@ class Settings(BaseSettings):
     products_url: str = "http://127.0.0.1:8103"
     profiles_url: str = "http://127.0.0.1:8104"
     audit_url: str = "http://127.0.0.1:8105"
+    seen_key: SecretStr
+    """Under which what was seen is sealed; the same for every replica."""
+    seen_key_before: SecretStr | None = None
+    """The key that `seen_key` has replaced; what was sealed under it is still opened."""
     contracts_folder: Path = contract.FOLDER
     public_origin: str | None = None
     """Origin of our own pages, such as `https://self.example.com`; without it, whatever host a request names."""
@@ -53,6 +61,20 @@ class Settings(BaseSettings):
     """Of one session."""
     mail_folder: Path | None = None
     """Where mails are caught; in development only."""
+
+    @model_validator(mode="after")
+    def production_has_strong_secrets(self) -> Self:
+        """What a person can remember or guess is for development only."""
+        keys = {"SEEN_KEY": self.seen_key, "SEEN_KEY_BEFORE": self.seen_key_before}
+        weak = [name for name, key in keys.items() if key is not None and len(key.get_secret_value()) < STRONG]
+        if self.environment == "production" and weak:
+            raise ValueError(f"{' and '.join(weak)} must have at least {STRONG} characters")
+        return self
+
+    def seals(self) -> Seals:
+        """What was seen, sealed under the key, and opened under the one before it, too."""
+        before = self.seen_key_before
+        return Seals(self.seen_key.get_secret_value(), before.get_secret_value() if before else None)
 
     def addresses(self, service: str) -> list[str]:
         """Where the replicas of a service are."""
@@ -84,6 +106,7 @@ def build(settings: Settings, documents: Mapping[str, contract.Document] | None 
         routes=Routes(contract.operations(documents)),
         services=services,
         tokens=AccessTokens(services["auth"]),
+        seals=settings.seals(),
         origin=settings.public_origin,
         requests=Buckets(per_second=settings.requests_per_second, burst=2 * settings.requests_per_second),
         own=own,
@@ -99,6 +122,7 @@ def _include(
     app.include_router(
         api.login(
             services["auth"],
+            settings.seals(),
             codes=Buckets(per_second=codes / 60, burst=codes),
             tries=Buckets(per_second=tries / 60, burst=tries),
             trusted_hops=settings.trusted_proxies,

@@ -152,7 +152,7 @@ class UseCases:
     async def see(self, product_id: str, actor: Actor) -> Row:
         """One product in reach. Raises NotFound."""
         await self._access.require(actor, policy.READ_PRODUCT, product_id)
-        product = await products.one(self._database, product_id)
+        product = await products.one(self._database.asked_by(actor), product_id)
         if product is None:
             raise NotFound
         return product

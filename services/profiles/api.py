@@ -215,10 +215,10 @@ def routes(use: UseCases, door: Door) -> APIRouter:
             *(REVOKE_MAIN_ADMINISTRATOR, REVOKE_ACCOUNT_ADMINISTRATOR, REVOKE_PRODUCT_ACCESS),
         ),
         responses=COMMAND,
-        response_model=Changed,
+        response_model=Changed | DryRun,
     )
     async def change(
-        profile_id: ProfileId, form: Changes, command: Annotated[Command, Depends(door.command)]
+        profile_id: ProfileId, form: Changes, command: Annotated[Command, Depends(rehearsable)]
     ) -> Response:
         """Give and take several grants of a person within reach, all or nothing (A4, A5, A8, A12)."""
         give, take = ([Grant(grant.kind, grant.id) for grant in grants] for grants in (form.grant, form.revoke))

@@ -4,6 +4,9 @@ Part of profiles' published language: every service that offers a dry run asks h
 what. What the services really do stands in their `reactions.py`; a test compares the two for random commands.
 
 P4   Closing a product ends every access to it.
+C7   An account that ends closes its open products and ends what is granted on it and on them; a framework agreement
+     that ends ends its main administrators' grants. An access that ends so says `account-ended`; where profiles hears
+     first that its product was closed, it says `product-closed`. The accesses are the same ones.
 A11  Cancelling ends every grant, in the same commit, and every session.
 L4   Whoever is granted something is told by mail.
 A13  Nothing is told that lies outside the asker's reach: no access elsewhere, nor whether anything is left of a login.
@@ -18,6 +21,7 @@ from typing import Any, Literal, LiteralString
 from pydantic import Field
 
 from services.auth.events import SessionEnded
+from services.company.events import AccountEnded, FrameworkAgreementEnded
 from services.products.events import ProductClosed
 from services.profiles.access import IN_SIGHT, STAFF_ACTOR
 from services.profiles.events import (
@@ -69,7 +73,10 @@ class AccessWouldEnd(Answer):
     profile_id: str = Field(examples=[A_PROFILE])
     kind: str = Field(examples=[PRODUCT])
     id: str = Field(examples=[A_PRODUCT])
-    because: Ending = Field(examples=["product-closed"])
+    because: Ending = Field(
+        examples=["product-closed"],
+        description="`account-ended` of an access to a product becomes `product-closed` where that is heard of first.",
+    )
 
 
 class WouldEnd(Answer):
@@ -104,7 +111,8 @@ REHEARSED: dict[int | str, dict[str, Any]] = {
 async def foresee(database: Database, events: Sequence[Event], actor: Actor, *, sessions: int = 0) -> DryRun:
     """What would come of events of one command. `sessions` are those that are open of a login that it cancels."""
     closed = [event.product_id for event in events if isinstance(event, ProductClosed)]
-    following = await _accesses_to(database, closed, actor)
+    closing = [product for event in events for product in await _closed_after(database, event, actor)]
+    following = [access for event in events for access in await _ended_after(database, event, actor)]
     begun = [grant for event in events for grant in _begun_by(event)]
     hidden = await _not_in_reach(database, events, actor)
     return DryRun(
@@ -112,10 +120,10 @@ async def foresee(database: Database, events: Sequence[Event], actor: Actor, *, 
         begins=[_unless(hidden, grant) for grant in begun],
         ends=WouldEnd(
             accesses=[*(access for event in events for access in _ended_by(event)), *following],
-            products=closed,
+            products=[*closed, *closing],
             sessions=sessions,
         ),
-        elsewhere=_by_others(following, sessions),
+        elsewhere=_by_others(following, closing, sessions),
         mails=len(begun),
     )
 
@@ -153,28 +161,55 @@ def _ended_by(event: Event) -> Iterable[AccessWouldEnd]:
             pass
 
 
-def _by_others(ended: Sequence[AccessWouldEnd], sessions: int) -> list[WouldFollow]:
-    """Profiles ends accesses that a closing leaves without their product, auth the sessions of a cancelled login."""
-    times = Counter(_REVOKED[access.kind].type for access in ended) + Counter({SessionEnded.type: sessions})
+async def _closed_after(database: Database, event: Event, actor: Actor) -> list[str]:
+    """What products closes when it hears of this (C7)."""
+    if not isinstance(event, AccountEnded):
+        return []
+    rows = await database.asked_by(actor).rows(_OPEN_ON, _asked_by(actor, place=event.account_id))
+    return [row["product_id"] for row in rows]
+
+
+async def _ended_after(database: Database, event: Event, actor: Actor) -> list[AccessWouldEnd]:
+    """What profiles ends when it hears of this: whatever is granted at a place that is no more (P4, C7)."""
+    if (ended := _place_ended_by(event)) is None:
+        return []
+    place, because = ended
+    rows = await database.asked_by(actor).rows(_HELD_AT, _asked_by(actor, place=place))
+    return [AccessWouldEnd(**row, because=because) for row in rows]
+
+
+def _place_ended_by(event: Event) -> tuple[str, Ending] | None:
+    match event:
+        case ProductClosed(product_id=place):
+            return place, "product-closed"
+        case AccountEnded(account_id=place):
+            return place, "account-ended"
+        case FrameworkAgreementEnded(agreement_id=place):
+            return place, "agreement-ended"
+        case _:
+            return None
+
+
+def _by_others(ended: Sequence[AccessWouldEnd], closed: Sequence[str], sessions: int) -> list[WouldFollow]:
+    """Profiles ends grants on what is no more, products closes what is on it, auth ends sessions of ended logins."""
+    times = Counter(_REVOKED[access.kind].type for access in ended)
+    times += Counter({ProductClosed.type: len(closed), SessionEnded.type: sessions})
     return [WouldFollow(service=type_.split(".")[0], type=type_, times=n) for type_, n in sorted(times.items())]
 
 
 # Within reach ---------------------------------------------------------------------------------------------------------
 
 _IN_REACH: LiteralString = f"(%(staff)s OR g.profile_id = %(seer)s OR {IN_SIGHT})"
-_ACCESSES_TO: LiteralString = f"""
+_HELD_AT: LiteralString = f"""
     SELECT g.profile_id, g.kind, g.target_id AS id FROM reach_grants g
-    WHERE g.kind = 'product-access' AND g.target_id = ANY(%(these)s) AND {_IN_REACH}
+    WHERE (g.target_id = %(place)s OR g.account_id = %(place)s) AND {_IN_REACH}
     ORDER BY g.target_id, g.profile_id"""
+_OPEN_ON: LiteralString = """
+    SELECT p.product_id FROM reach_products p WHERE p.account_id = %(place)s AND p.open
+    AND (%(staff)s OR p.account_id IN (SELECT account_id FROM administered_accounts(%(seer)s)))
+    ORDER BY p.product_id"""
 _PEOPLE: LiteralString = f"""
     SELECT DISTINCT g.profile_id FROM reach_grants g WHERE g.profile_id = ANY(%(these)s) AND {_IN_REACH}"""
-
-
-async def _accesses_to(database: Database, products: Sequence[str], actor: Actor) -> list[AccessWouldEnd]:
-    if not products:
-        return []
-    rows = await database.rows(_ACCESSES_TO, _asked_by(actor, products))
-    return [AccessWouldEnd(**row, because="product-closed") for row in rows]
 
 
 async def _not_in_reach(database: Database, events: Sequence[Event], actor: Actor) -> frozenset[str]:
@@ -182,16 +217,17 @@ async def _not_in_reach(database: Database, events: Sequence[Event], actor: Acto
     if actor.kind == STAFF_ACTOR:
         return frozenset(event.profile_id for event in events if isinstance(event, ProfileCreated))
     people = {grant.profile_id for event in events for grant in _begun_by(event) if grant.profile_id}
-    rows = await database.rows(_PEOPLE, _asked_by(actor, sorted(people))) if people else []
+    rows = await database.asked_by(actor).rows(_PEOPLE, _asked_by(actor, these=sorted(people))) if people else []
     return frozenset(people) - {row["profile_id"] for row in rows}
 
 
-def _asked_by(actor: Actor, these: Sequence[str]) -> dict[str, Any]:
-    return {"seer": actor.id, "staff": actor.kind == STAFF_ACTOR, "these": list(these)}
+def _asked_by(actor: Actor, **about: Any) -> dict[str, Any]:
+    return {"seer": actor.id, "staff": actor.kind == STAFF_ACTOR, **about}
 
 
 def _as_recorded(event: Event, hidden: frozenset[str]) -> WouldBeRecorded:
-    named = [value for field, value in event if field.endswith("_id") and isinstance(value, str)]
+    fields = [value for field, value in event if field.endswith(("_id", "_ids")) and value is not None]
+    named = [identifier for value in fields for identifier in ([value] if isinstance(value, str) else value)]
     return WouldBeRecorded(type=event.type, about=[identifier for identifier in named if identifier not in hidden])
 
 

@@ -40,7 +40,7 @@ from services.profiles.views.places import Place
 from services.profiles.views.reached import Cursor
 from services.profiles.views.within_reach import seen_by
 from shared.actor import Actor
-from shared.database import Database, Row
+from shared.database import Asked, Database, Row
 from shared.errors import Invalid, NotFound, Unavailable
 from shared.ids import kind_of
 
@@ -110,7 +110,8 @@ class Explaining:
         place = await self._must_reach(asker, resource)
         assert place is not None  # noqa: S101 (it is a place, and there)
         in_sight_of = None if await self._access.is_staff(asker) else asker
-        rows = await self._holders(asked, place, in_sight_of, after, limit + 1)
+        ours = self._database.asked_by(asker)
+        rows = await self._holders(ours, asked, place, in_sight_of=in_sight_of, after=after, limit=limit + 1)
         sight = await self._sight_of(asker, rows)
         items = [{**row, "grant": _origin(row, sight)} for row in rows[:limit]]
         return Page(items, items[-1]["profile_id"] if len(rows) > limit else None)
@@ -119,7 +120,7 @@ class Explaining:
         """Everything that a person reaches, each with the grant that it rests on. Raises NotFound, NotPermitted."""
         in_sight_of = await self._may_ask_about(asker, profile_id, READ_REACH)
         rows = await reached.reached_by(
-            self._database, profile_id, in_sight_of=in_sight_of, after=after, limit=limit + 1
+            self._database.asked_by(asker), profile_id, in_sight_of=in_sight_of, after=after, limit=limit + 1
         )
         sight = await self._sight_of(asker, rows)
         last = Cursor(rows[limit - 1]["account"], rows[limit - 1]["thing"]) if len(rows) > limit else None
@@ -215,19 +216,16 @@ class Explaining:
 
     # Who can ---------------------------------------------------------------------------------------------------------
 
+    @staticmethod
     async def _holders(
-        self, operation: Operation, place: Place, in_sight_of: Actor | None, after: str, limit: int
+        asked: Asked, operation: Operation, place: Place, *, in_sight_of: Actor | None, after: str, limit: int
     ) -> list[Row]:
         kinds = [kind for kind in operation.may if kind in GRANTING]
         if place.kind == "company":
-            return await who_can.holders_in(
-                self._database, place.id, kinds, in_sight_of=in_sight_of, after=after, limit=limit
-            )
+            return await who_can.holders_in(asked, place.id, kinds, in_sight_of=in_sight_of, after=after, limit=limit)
         grants = [(kind, on) for kind, on in _missing(operation, place.id, place) if kind_of(on) == _LIES_ON[kind]]
         below = place.id if place.kind == "agreement" and ACCOUNT in kinds else None
-        return await who_can.holders(
-            self._database, grants, below=below, in_sight_of=in_sight_of, after=after, limit=limit
-        )
+        return await who_can.holders(asked, grants, below=below, in_sight_of=in_sight_of, after=after, limit=limit)
 
     # What the asker is told ------------------------------------------------------------------------------------------
 

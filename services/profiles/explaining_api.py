@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import ConfigDict, Field
 
 from services.profiles.domain.grants import GrantKind
@@ -20,6 +20,7 @@ from services.profiles.policy import (
 from services.profiles.views.reached import Cursor
 from shared.http.door import Caller, Door
 from shared.http.openapi import QUERY, Answer
+from shared.seen import header_of
 
 PAGE = 100
 """The most lines on one page."""
@@ -95,7 +96,7 @@ class Explanation(Answer):
     also: list[FurtherCondition] = Field(description="What else the operation asks for.")
     decided_on: list[str] = Field(
         examples=[[f"company-{HEX}@4", f"product-{HEX}@1", f"profile-{HEX}@2"]],
-        description="The versions it was decided on, as `Require-Seen` takes them.",
+        description="The versions it was decided on; `Seen` names them as `Require-Seen` takes them.",
     )
 
 
@@ -143,6 +144,7 @@ def routes(explaining: Explaining, door: Door) -> APIRouter:
         responses=QUERY,
     )
     async def explain(
+        response: Response,
         caller: Annotated[Caller, Depends(door.caller)],
         profile: ProfileId,
         operation: OperationName,
@@ -151,7 +153,9 @@ def routes(explaining: Explaining, door: Door) -> APIRouter:
         ] = None,
     ) -> Explanation:
         """Explain why a person may do an operation on a thing, or why not (A13, H1)."""
-        return Explanation(**await explaining.explain(caller.actor, profile, operation, resource or ""))
+        explanation = Explanation(**await explaining.explain(caller.actor, profile, operation, resource or ""))
+        response.headers["Seen"] = header_of(tuple(explanation.decided_on))
+        return explanation
 
     @api.get("/access/who-can", operation_id="listWhoCan", **asks(WHO_CAN), responses=QUERY)
     async def who_can(

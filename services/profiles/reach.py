@@ -54,6 +54,49 @@ class AgreementHasEnded(Conflict):
     rule = "C7"
 
 
+ASKER_IS_STAFF: LiteralString = "(SELECT asker_is_staff())"
+"""For the conditions of views on their rows: whoever asks is one of customer service. A sub-select is asked once."""
+
+GRANT_IN_REACH: LiteralString = f"""{ASKER_IS_STAFF} OR profile_id = (SELECT asker('profile'))
+    OR account_id IN (SELECT asker_accounts())
+    OR kind = 'main-administrator' AND target_id IN (SELECT asker_agreements())"""
+"""For tables with one row a grant: one's own, those on accounts that one administers, main administrators' there."""
+
+# What whoever asks reaches, for the same conditions; they run as the owner, who sees all of reach where the reader does
+# not, and tell nobody of anybody else's. PL/pgSQL keeps their plans.
+_OF_THE_ASKER: LiteralString = """
+    CREATE OR REPLACE FUNCTION asker_is_staff() RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$ BEGIN
+        RETURN EXISTS (SELECT 1 FROM reach_staff WHERE staff_id = asker('staff'));
+    END $$;
+    CREATE OR REPLACE FUNCTION asker_accounts() RETURNS SETOF text ROWS 10
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$ BEGIN
+        RETURN QUERY SELECT account_id FROM administered_accounts(asker('profile'));
+    END $$;
+    CREATE OR REPLACE FUNCTION asker_agreements() RETURNS SETOF text ROWS 10
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$ BEGIN
+        RETURN QUERY SELECT agreement_id FROM reach_accounts JOIN administered_accounts(asker('profile'))
+            USING (account_id) WHERE agreement_id IS NOT NULL;
+    END $$;
+    CREATE OR REPLACE FUNCTION asker_companies() RETURNS SETOF text ROWS 3
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$ BEGIN
+        RETURN QUERY SELECT company_id FROM reach_accounts JOIN administered_accounts(asker('profile'))
+            USING (account_id);
+    END $$;
+    CREATE OR REPLACE FUNCTION asker_people() RETURNS SETOF text ROWS 100
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$ BEGIN
+        RETURN QUERY SELECT profile_id FROM people_around(asker('profile'));
+    END $$;
+    CREATE OR REPLACE FUNCTION asker_surroundings() RETURNS SETOF text ROWS 100
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$ BEGIN
+        RETURN QUERY SELECT id FROM surroundings(asker('profile')) WHERE id IS NOT NULL;
+    END $$;
+    CREATE OR REPLACE FUNCTION asker_products() RETURNS SETOF text ROWS 1
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$ BEGIN
+        RETURN QUERY SELECT product_id FROM accessed_products(asker('profile'));
+    END $$;"""
+
+
 class Reach:
     """Which accounts and products does a profile reach, and by which grant?"""
 
@@ -85,6 +128,13 @@ class Reach:
                 SELECT a.account_id FROM reach_grants g JOIN reach_accounts a ON a.agreement_id = g.target_id
                 WHERE g.profile_id = who AND g.kind = 'main-administrator'
             $$;
+            CREATE OR REPLACE FUNCTION people_around(who text) RETURNS TABLE (profile_id text)
+            LANGUAGE sql STABLE AS $$
+                SELECT g.profile_id FROM administered_accounts(who) JOIN reach_grants g USING (account_id)
+                UNION
+                SELECT g.profile_id FROM administered_accounts(who) JOIN reach_accounts a USING (account_id)
+                JOIN reach_grants g ON g.kind = 'main-administrator' AND g.target_id = a.agreement_id
+            $$;
             CREATE OR REPLACE FUNCTION reach_account_must_be_open(account text) RETURNS void LANGUAGE plpgsql AS $$
             BEGIN
                 IF EXISTS (SELECT 1 FROM reach_accounts WHERE account_id = account AND NOT open) THEN
@@ -103,13 +153,35 @@ class Reach:
         "reach_products": """
             CREATE TABLE IF NOT EXISTS reach_products (
                 product_id text PRIMARY KEY, account_id text NOT NULL, company_id text NOT NULL, open boolean NOT NULL);
-            CREATE INDEX IF NOT EXISTS reach_products_account ON reach_products (account_id, product_id);""",
+            CREATE INDEX IF NOT EXISTS reach_products_account ON reach_products (account_id, product_id);
+            CREATE OR REPLACE FUNCTION accessed_products(who text) RETURNS TABLE (product_id text)
+            LANGUAGE sql STABLE AS $$
+                SELECT p.product_id FROM reach_grants g
+                JOIN reach_products p ON p.product_id = g.target_id AND p.open
+                WHERE g.profile_id = who AND g.kind = 'product-access'
+            $$;
+            CREATE OR REPLACE FUNCTION surroundings(who text) RETURNS TABLE (id text)
+            LANGUAGE sql STABLE AS $$
+                SELECT account_id FROM administered_accounts(who)
+                UNION SELECT product_id FROM administered_accounts(who) JOIN reach_products USING (account_id)
+                UNION SELECT unnest(ARRAY[agreement_id, company_id])
+                      FROM administered_accounts(who) JOIN reach_accounts USING (account_id)
+                UNION SELECT profile_id FROM people_around(who)
+            $$;""",
         "reach_staff": "CREATE TABLE IF NOT EXISTS reach_staff (staff_id text PRIMARY KEY)",
+        "reach_of_the_asker": _OF_THE_ASKER,
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {
         GRANT_WITHDRAWN: GrantWithdrawn,
         "account_has_ended": AccountHasEnded,
         "agreement_has_ended": AgreementHasEnded,
+    }
+    rows_for_reader: ClassVar[Mapping[str, LiteralString]] = {
+        "reach_grants": GRANT_IN_REACH,
+        "reach_accounts": f"{ASKER_IS_STAFF} OR account_id IN (SELECT asker_accounts())",
+        # A closed one, too, is known to be closed to whoever held access to it.
+        "reach_products": f"""{ASKER_IS_STAFF} OR account_id IN (SELECT asker_accounts())
+            OR product_id IN (SELECT g.target_id FROM reach_grants g WHERE g.profile_id = (SELECT asker('profile')))""",
     }
 
     def changes(self, recorded: Recorded) -> Iterable[Statement]:  # noqa: PLR0911 (one case an event)

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import httpx
+from jsonschema import Draft202012Validator
 
 from services.gateway.contract import METHODS
 from shared.http.denied import ROWS
@@ -16,6 +17,7 @@ from tests.access.operations import OPERATIONS, Ask
 from tests.contracts.test_contracts import read
 
 NAME = re.compile(r"\{([a-z_]+)\}")
+DRY_RUN: Mapping[str, str] = {"dry-run": "true"}
 IDENTIFIER = re.compile(r"\b[a-z]+(?:-[a-z]+)*-[0-9a-f]{32}\b")
 
 
@@ -27,7 +29,12 @@ class Described:
     method: str
     template: str
     rows: tuple[str, ...]
-    queries: tuple[str, ...]
+    queries: Mapping[str, Any]
+    """The schema of each parameter of its query, by name."""
+
+    def takes(self, parameter: str, value: str) -> bool:
+        """Whether this can stand in a parameter of the query at all."""
+        return bool(Draft202012Validator(self.queries[parameter]).is_valid(value))
 
 
 @cache
@@ -39,7 +46,7 @@ def described() -> Mapping[str, Described]:
             method.upper(),
             template,
             tuple(operation.get(ROWS, ())),
-            tuple(given["name"] for given in operation.get("parameters", ()) if given.get("in") == "query"),
+            {given["name"]: given["schema"] for given in operation.get("parameters", ()) if given.get("in") == "query"},
         )
         for template, item in read("openapi", "gateway.json")["paths"].items()
         for method in METHODS
@@ -57,6 +64,18 @@ class Request:
 
     def __str__(self) -> str:
         return f"{self.operation.id} by {self.ask.row.name}"
+
+    def ways(self) -> tuple[Mapping[str, str], ...]:
+        """As it is, and as a dry run where there is one: who may not do a thing may not try it either."""
+        return ({}, DRY_RUN) if "dry-run" in self.operation.queries else ({},)
+
+    def fits(self, name: str, identifier: str) -> bool:
+        """Whether an identifier can stand where this name does: in a body any can, else only one of the right kind."""
+        in_path = [parameter for parameter, thing in self.ask.things(self.operation.template) if thing == name]
+        asked = [parameter for parameter, text in self.ask.query.items() if name in names_in(text)]
+        return all(f"{kind_of(identifier)}_id" == parameter for parameter in in_path) and all(
+            self.operation.takes(parameter, identifier) for parameter in asked
+        )
 
     def names(self) -> list[str]:
         """The things that stand in the path, in the query and in the body, each once."""
@@ -119,5 +138,5 @@ def identifiers(things: Mapping[str, str], request: Request) -> list[str]:
 
 def twin(identifier: str) -> str:
     """An identifier that nothing has: of the same kind and of the same moment, so it sorts where the other does."""
-    kind, own = kind_of(identifier), identifier.rpartition("-")[2]
-    return f"{kind}-{own[:16]}{uuid7().hex[16:]}"
+    before, _, own = identifier.rpartition("-")
+    return f"{before}-{own[:16]}{uuid7().hex[16:]}"

@@ -65,6 +65,7 @@ HAVNEFART: Final[Mapping[str, str]] = {
     "vin": "WVWZZZ1JZXW000002",
     "device": "9208000020202020",
 }
+CONFIRMED: Final = {"confirm": True}
 
 
 @dataclass
@@ -110,8 +111,9 @@ async def prepare(url: str) -> Cast:
         await staff.log_in()
         cast = Cast(staff, *await asyncio.gather(*(_founded(http, staff, known) for known in (NORDLYS, HAVNEFART))))
         await _all_is_known_everywhere(cast)
+        await asyncio.gather(*map(_has_ended, (cast.nordlys, cast.havnefart)))
         former = cast.nordlys
-        await _ask(former.people["administrator"], f"/profiles/{former.things['former']}/cancel", {"confirm": True})
+        await _ask(former.people["administrator"], f"/profiles/{former.things['former']}/cancel", CONFIRMED)
         while (await former.people["former"].send("GET", "/login/sessions/current")).status_code != 401:
             await asyncio.sleep(0.1)
     return cast
@@ -127,14 +129,23 @@ async def _founded(http: httpx.AsyncClient, staff: Person, known: Mapping[str, s
     made = await _ask(staff, "/companies", {**contact, **form, "administrator": administrator})
     things |= {"company": made["company_id"], "account": made["account_id"], "number": made["customer_number"]}
     await _first_log_in(company, staff, "administrator")
-    main = {"main_administrator": _named(http, company, "main_administrator")}
-    made = await _ask(staff, f"/companies/{things['company']}/framework-agreement", main)
-    things |= {"agreement": made["agreement_id"], "framework_account": made["framework_account_id"]}
+    things |= await _agreed(staff, company, _named(http, company, "former"), "ended_agreement", "ended_account")
+    await _ask(staff, f"/agreements/{things['ended_agreement']}/end", CONFIRMED)
+    new = _named(http, company, "main_administrator")
+    things |= await _agreed(staff, company, new, "agreement", "framework_account")
     await _first_log_in(company, staff, "main_administrator")
     await _more_accounts_and_products(company)
     await _dispatched(staff, company)
     await _more_people(http, company)
+    await _some_of_it_ended(company)
     return company
+
+
+async def _agreed(staff: Person, company: Company, named: dict[str, str], *names: str) -> dict[str, str]:
+    """A framework agreement and its framework account, by the names that asks use."""
+    path = f"/companies/{company.things['company']}/framework-agreement"
+    made = await _ask(staff, path, {"main_administrator": named})
+    return dict(zip(names, (made["agreement_id"], made["framework_account_id"]), strict=True))
 
 
 _CONTACT = ("contact_person", "contact_email", "phone", "postal_address", "invoice_email")
@@ -148,6 +159,8 @@ async def _more_accounts_and_products(company: Company) -> None:
     orders = f"/accounts/{things['account']}/products"
     for name, order in _orders(things).items():
         things[name] = (await _ask(administrator, orders, order))["product_id"]
+    made = await _ask(main, f"/accounts/{things['ended_account']}/products", {"kind": "bizz"})
+    things["closed"] = made["product_id"]
     vehicle = {**{name: things[name] for name in ("make", "model")}, "vehicle_type": "lorry"}
     await administrator.ask(
         "PUT", f"/products/{things['product']}/vehicle", {**vehicle, "plate": things["vehicle_plate"]}, expect=200
@@ -190,6 +203,33 @@ async def _more_people(http: httpx.AsyncClient, company: Company) -> None:
     driver = people["driver"]
     details = {"name": f"Driver {things['surname']}", "phone": things["own_phone"]}
     await driver.ask("PUT", "/profiles/me/contact-details", details, expect=200)
+
+
+async def _some_of_it_ended(company: Company) -> None:
+    """What was there once: an account with its product and who had access to it, an access that came and went."""
+    things, main = company.things, company.people["main_administrator"]
+    main.has_seen(company.people["administrator"])
+    late, change = things["late"], {"kind": "product-access", "id": things["plate_payment"]}
+    await _ask(main, f"/profiles/{late}/changes", {"grant": [change, _on_account(things["ended_account"])]})
+    await _ask(main, f"/profiles/{late}/changes", {"revoke": [change]})
+    await _ask(main, f"/accounts/{things['ended_account']}/end", CONFIRMED)
+
+
+def _on_account(account: str) -> dict[str, str]:
+    return {"kind": "account-administrator", "id": account}
+
+
+async def _has_ended(company: Company) -> None:
+    """Whatever follows from an end has followed everywhere, so that nothing happens while it is asked."""
+    main, ended = company.people["main_administrator"], company.things["ended_account"]
+    while await _open_or_granted(main, company.things["closed"], company.things["late"], ended):
+        await asyncio.sleep(0.1)
+
+
+async def _open_or_granted(main: Person, product: str, profile: str, account: str) -> bool:
+    told = await main.ask("GET", f"/products/{product}", expect=200)
+    person = await main.ask("GET", f"/profiles/{profile}", expect=200)
+    return told["state"] != "closed" or _on_account(account) in person["grants"]
 
 
 def _named(http: httpx.AsyncClient, company: Company, name: str) -> dict[str, str]:

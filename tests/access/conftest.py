@@ -15,10 +15,12 @@ import pytest
 from deploy.cli.where import KEEPING
 from deploy.demo.run import add_staff
 from deploy.local import world as local
+from deploy.local.postgres import Addresses
 from deploy.local.world import World as Local
 from deploy.sample import STAFF
 from shared.ids import new_id
 from tests.access.cast import Cast, prepare
+from tests.parts import known
 
 NO_LIMITS = {
     "REQUESTS_PER_SECOND": "100000",
@@ -98,7 +100,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def _world(folder: Path, url: str, addresses: Mapping[str, str], cast: Cast, http: httpx.Client) -> World:
     running = Local.found_in(folder)
-    databases = {service: running.environment_of(service)["DATABASE_URL"] for service in KEEPING}
+    told = {service: running.environment_of(service) for service in KEEPING}
+    databases = {
+        service: known(Addresses(each["DATABASE_URL"], each["DATABASE_OWNER_URL"])) for service, each in told.items()
+    }
     sessions = cast.sessions()
     world = World(url, addresses, databases, sessions, cast.nordlys.things, cast.havnefart.things, http)
     _expired(world)

@@ -48,7 +48,8 @@ ACTORS: Final = (
     Somebody("main administrator of another company", elsewhere=((MAIN, "agreement"),)),
     Somebody("customer service", staff=True),
 )
-HELD_BY: Final[Mapping[str, tuple[Grant, ...]]] = {actor.role: actor.holds for actor in ACTORS if actor.role}
+BY_ROLE: Final[Mapping[str, Somebody]] = {actor.role: actor for actor in ACTORS if actor.role}
+HELD_BY: Final[Mapping[str, tuple[Grant, ...]]] = {role: actor.holds for role, actor in BY_ROLE.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +99,14 @@ class Expectation:
             return NOBODY_THERE
         if ONESELF in row.may:
             return NO_SUCH_THING if actor.staff and row.name in _OF_PROFILES_ONLY else YES
-        if ask.sees and not self._sees_person(actor, ask.sees):
+        if ask.sees and not _sees(actor, ask.sees):
             return NO_SUCH_THING
         if row.name == policy.CANCEL_PROFILE.name and actor.role == ask.target:
             return YES
         if row.name in _WHO_COULD_REVOKE_ALL:
             return self._over_all_of(actor, row, ask.target)
-        if row.on == "person":
-            if row.name in _ONESELF_ANYWAY and actor.role == ask.target:
-                return YES
-            return YES if self._sees_person(actor, ask.target) else NO_SUCH_THING
+        if row.name in _ONESELF_ANYWAY and actor.role == ask.target:
+            return YES
         return self._on_thing(actor, row, ask.target)
 
     def _on_thing(self, actor: Somebody, row: Operation, thing: str) -> Answer:
@@ -124,7 +123,7 @@ class Expectation:
 
     def _over_all_of(self, actor: Somebody, row: Operation, person: str) -> Answer:
         """A11: somebody in reach all of whose grants one could revoke."""
-        if not self._sees_person(actor, person):
+        if not _sees(actor, person):
             return NO_SUCH_THING
         kinds = {STAFF} if actor.staff else {kind for kind, _ in actor.holds}
         every = all(self._could_revoke(actor, grant) for grant in HELD_BY[person])
@@ -134,18 +133,21 @@ class Expectation:
         kind, thing = grant
         return self._on_thing(actor, self._table[_REVOKING[kind]], thing) == YES
 
-    def _sees_person(self, actor: Somebody, person: str) -> bool:
-        """Administrators see whoever holds something in their accounts, and the main administrators over these."""
-        may_see = self._table[policy.READ_PERSON.name].may
-        if actor.staff:
-            return STAFF in may_see
-        places = {place for grant in actor.holds if grant[0] in may_see for place in _reached(grant)}
-        return any(place in places for grant in HELD_BY[person] for place in _lies_in(grant))
+
+def _sees(actor: Somebody, person: str) -> bool:
+    """Customer service sees everybody, others whoever a grant of theirs shows them."""
+    return actor.staff or bool(seen_by(actor, person))
 
 
 def seen_by(actor: Somebody, thing: str) -> list[Grant]:
-    """The grants by which a thing is seen."""
-    return [grant for grant in actor.holds if thing in {*_reached(grant), *_knows_of(grant)}]
+    """The grants by which a thing is seen, or a person."""
+    return [grant for grant in actor.holds if thing in {*_reached(grant), *_knows_of(grant), *_people_of(grant)}]
+
+
+def _people_of(grant: Grant) -> set[str]:
+    """Administrators see whoever holds something in their accounts, and the main administrators over these."""
+    places = set() if grant[0] == PRODUCT else _reached(grant)
+    return {person for person, held in HELD_BY.items() if any(places & _lies_in(each) for each in held)}
 
 
 def _reached(grant: Grant) -> set[str]:

@@ -17,10 +17,12 @@ from services.company import service as company
 from services.gateway.contract import PREFIX
 from services.products import service as products
 from services.profiles import service as profiles
-from shared.database import Database, Row
+from shared.database import Asked, Database, Row
+from shared.ids import kind_of
 from tests.access.asking import Request, identifiers, requests, twin
 from tests.access.conftest import World
-from tests.access.test_out_of_reach import THEIRS
+from tests.access.operations import ABOUT
+from tests.access.test_out_of_reach import THEIRS, about_rights
 from tests.contracts.test_contracts import read
 from tests.feed import running, settings_for
 
@@ -33,13 +35,18 @@ SERVICES = {"company": company, "products": products, "profiles": profiles, "aud
 def asked_of_the_database(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every question that is put to a database in this process; the answers are the real ones."""
     asked: list[str] = []
-    rows = Database.rows
+    as_the_service, on_somebodys_behalf = Database.rows, Asked.rows
 
-    async def written_down(database: Database, sql: Any, params: Any = ()) -> list[Row]:
+    async def asked_by_the_service(database: Database, sql: Any, params: Any = ()) -> list[Row]:
         asked.append(sql)
-        return await rows(database, sql, params)
+        return await as_the_service(database, sql, params)
 
-    monkeypatch.setattr(Database, "rows", written_down)
+    async def asked_by_somebody(database: Asked, sql: Any, params: Any = ()) -> list[Row]:
+        asked.append(sql)
+        return await on_somebodys_behalf(database, sql, params)
+
+    monkeypatch.setattr(Database, "rows", asked_by_the_service)
+    monkeypatch.setattr(Asked, "rows", asked_by_somebody)
     return asked
 
 
@@ -59,18 +66,23 @@ def service_of(request: Request) -> str | None:
     return next((name for name in SERVICES if template in read("openapi", f"{name}.json")["paths"]), None)
 
 
-async def ask(app: FastAPI, token: str, request: Request, things: Mapping[str, str]) -> httpx.Response:
-    path, body = request.sent(things)
+async def ask(app: FastAPI, token: str, method: str, path: str, body: Any = None) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://inside.example.com") as http:
-        return await http.request(request.operation.method, path.removeprefix(PREFIX), json=body, headers=headers)
+        return await http.request(method, path.removeprefix(PREFIX), json=body, headers=headers)
 
 
-def places(world: World) -> Iterator[tuple[Request, str]]:
-    """Every place for an identifier in every operation."""
+def places(world: World) -> Iterator[tuple[Request, str, Mapping[str, str]]]:
+    """Every place for an identifier in every operation, and in its dry run."""
     for request in requests():
         if service_of(request):
-            yield from ((request, name) for name in identifiers(world.theirs, request))
+            names = identifiers(world.theirs, request)
+            yield from ((request, name, more) for name in names for more in request.ways())
+
+
+def way(asked: list[str]) -> list[str]:
+    """The questions that were put to the database but for those after keys, which are asked when they are due."""
+    return [sql for sql in asked if "signing_keys" not in sql]
 
 
 async def test_z03_the_same_questions_are_put_to_the_database(
@@ -78,16 +90,33 @@ async def test_z03_the_same_questions_are_put_to_the_database(
 ) -> None:
     tokens = {(who, service): world.token(who, service) for who in THEIRS for service in SERVICES}
     differing = []
-    for request, name in places(world):
+    for request, name, more in places(world):
         service = str(service_of(request))
         for who in THEIRS:
             ways = []
             for identifier in (world.ours[name], twin(world.ours[name])):
                 asked_of_the_database.clear()
-                things = {**world.theirs, name: identifier}
-                answer = await ask(replicas[service], tokens[who, service], request, things)
+                path, body = request.sent({**world.theirs, name: identifier}, more)
+                answer = await ask(replicas[service], tokens[who, service], request.operation.method, path, body)
                 assert answer.status_code == 404, f"{request}: {answer.text}"
-                ways.append([sql for sql in asked_of_the_database if "signing_keys" not in sql])
+                ways.append(way(asked_of_the_database))
+            assert ways[0], f"{request}: nothing was asked"
             if ways[0] != ways[1]:
-                differing.append(f"{request}, as {name}, {who}: {len(ways[0])} questions and {len(ways[1])}")
+                differing.append(f"{request} {more}, as {name}, {who}: {len(ways[0])} questions and {len(ways[1])}")
     assert differing == []
+
+
+async def test_z03_questions_about_rights_go_the_same_way(
+    world: World, replicas: dict[str, FastAPI], asked_of_the_database: list[str]
+) -> None:
+    """Of every row of the policy: whose thing it is makes no difference to what is looked up."""
+    thing = {kind_of(own): own for name in ABOUT.values() if (own := world.ours[name])}
+    token = world.token(THEIRS[1], "profiles")
+    for path, kind in about_rights(world, THEIRS[1]):
+        ways = []
+        for identifier in (thing[kind], twin(thing[kind])):
+            asked_of_the_database.clear()
+            answer = await ask(replicas["profiles"], token, "GET", path.format(id=identifier))
+            assert answer.status_code == 404, f"{path}: {answer.text}"
+            ways.append(way(asked_of_the_database))
+        assert ways[0] == ways[1], path

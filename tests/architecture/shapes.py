@@ -17,13 +17,14 @@ OF_ITS_OWN: Mapping[str, set[str]] = {
         *("session_room.py", "session_routes.py", "session_secret.py", "upkeep.py"),
     },
     "audit": {"about.py"},
+    "company": {"accounts_api.py"},
     "profiles": {
         *("access.py", "conditions.py", "consequences.py", "explaining.py", "explaining_api.py"),
         *("policy.py", "reach.py"),
     },
     "gateway": {
         *("contract.py", "credentials.py", "development.py", "json_depth.py", "limits.py", "outside.py"),
-        *("proxy.py", "public.py", "refusing.py", "routing.py", "whereabouts.py"),
+        *("proxy.py", "public.py", "refusing.py", "routing.py", "seals.py", "whereabouts.py"),
     },
 }
 """What a service has beside the shape of all: published readings, and the gateway's way from request to service."""
@@ -113,6 +114,19 @@ def no_decision_looks_at_a_clock(root: Path) -> list[str]:
     ]
 
 
+def what_somebody_is_shown_is_asked_on_their_behalf(root: Path) -> list[str]:
+    """A view that knows who asks asks as them (`database.asked_by(actor)`): the second wall stands behind it."""
+    return [
+        f"{file}:{call.lineno}: {node.name}"
+        for file, module in sources(root, "services")
+        if "views" in file.parts
+        for node in ast.walk(module)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and "actor" in _names_of_arguments(node)
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in {"database.rows", "database.row"}
+    ]
+
+
 def every_event_field_is_classed(root: Path) -> list[str]:
     """None, pseudonym or personal: the declaration says what a field is to privacy."""
     return [
@@ -141,6 +155,10 @@ def _names(module: ast.Module) -> Iterator[str]:
                 yield name
             case _:
                 pass
+
+
+def _names_of_arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    return {argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)}
 
 
 def _declares_an_event(node: ast.AST) -> TypeGuard[ast.ClassDef]:

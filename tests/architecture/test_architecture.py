@@ -26,6 +26,7 @@ RULES: tuple[Rule, ...] = (
     shapes.what_is_public_is_explained,
     shapes.only_the_command_line_prints,
     shapes.no_decision_looks_at_a_clock,
+    shapes.what_somebody_is_shown_is_asked_on_their_behalf,
     shapes.every_event_field_is_classed,
     texts.only_rules_that_exist_are_cited,
     texts.every_rule_that_is_built_is_read_aloud_by_a_test,
@@ -103,6 +104,12 @@ BAD: tuple[tuple[Rule, str, str, str], ...] = (
     (shapes.only_the_command_line_prints, "services/ferries/use_cases.py", "print('sailed')\n", "use_cases.py:1"),
     (shapes.no_decision_looks_at_a_clock, DOMAIN, "late = datetime.now() > plan\n", "now"),
     (
+        shapes.what_somebody_is_shown_is_asked_on_their_behalf,
+        "services/ferries/views/ferries.py",
+        "async def in_reach(database, actor):\n    return await database.rows('SELECT * FROM ferries', (actor.id,))\n",
+        "ferries.py:2: in_reach",
+    ),
+    (
         shapes.every_event_field_is_classed,
         "services/ferries/events.py",
         "class Sailed(Event, type='ferries.sailed.v1'):\n    captain: str\n",
@@ -158,6 +165,8 @@ GOOD: Mapping[str, str] = {
     "services/ferries/__main__.py": '"""Run."""\n\nfrom services.ferries.service import build\n',
     "services/ferries/service.py": '"""Wiring."""\n\nfrom services.auth.keys import find_key\n',
     "services/ferries/api.py": '"""HTTP."""\n\nfrom services.ferries.use_cases import sail\n',
+    "services/ferries/views/ferries.py": '"""Which ferries?"""\n\n\nasync def _seen(database, actor):\n'
+    "    return await database.asked_by(actor).rows('SELECT * FROM ferries')\n",
     "services/ferries/use_cases.py": '"""What may be done."""\n\nfrom services.harbour.events import Moored\n',
     "services/ferries/events.py": '"""What is said."""\n\n\nclass Sailed(Event, type="ferries.sailed.v1"):\n'
     '    """It sailed."""\n\n    ferry_id: Pseudonym[str]\n',

@@ -25,7 +25,7 @@ from shared.envelope import Recorded
 from shared.events import Event
 from shared.settings import KafkaSettings
 from tests.feed import Asking, Feed, log_of, running
-from tests.parts import Databases
+from tests.parts import Databases, known, owner_of
 
 ANNA, DORA, SUSANNE = "anna@nordlys.example.com", "dora@nordlys.example.com", "susanne@example.com"
 NOBODY = "nobody@nordlys.example.com"
@@ -67,6 +67,7 @@ class TurningClock:
 def settings_for(dsn: str, smtp_url: str = "smtp://127.0.0.1:9", limits: Limits | None = None) -> Settings:
     return Settings(
         database_url=SecretStr(dsn),
+        database_owner_url=SecretStr(owner_of(dsn)),
         kafka=KafkaSettings(bootstrap_servers="127.0.0.1:9"),
         code_pepper=SecretStr(PEPPER),
         secrets_key=SecretStr(SECRETS_KEY),
@@ -168,7 +169,7 @@ async def _inhabit(dsn: str) -> None:
 def inhabited(databases: Databases) -> str:
     """The name of a database in which Anna and Dora have logins, Susanne is customer service, and there is a key."""
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, _inhabit(databases.postgres.create_database("inhabited"))).result()
+        thread.submit(asyncio.run, _inhabit(known(databases.postgres.create_database("inhabited")))).result()
     return "inhabited"
 
 
@@ -179,7 +180,7 @@ NUMBERS = itertools.count(1)
 def database(databases: Databases, inhabited: str) -> Iterator[str]:
     """The address of a fresh copy of it."""
     called = f"{inhabited}_{next(NUMBERS)}"
-    yield databases.postgres.clone_database(inhabited, called)
+    yield known(databases.postgres.clone_database(inhabited, called))
     databases.drop(called)
 
 

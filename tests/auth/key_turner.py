@@ -1,4 +1,4 @@
-"""Keys that rotate and retire without end, as a process that a test may kill: `python -m tests.auth.key_turner DSN`."""
+"""Keys that rotate and retire without end, in a process that a test may kill: `-m tests.auth.key_turner DSN OWNER`."""
 
 import asyncio
 import sys
@@ -6,10 +6,12 @@ import sys
 from services.auth.domain.signing_key import LAST_TOKEN, SETTLING
 from tests.auth.conftest import TurningClock, replica
 from tests.feed import running
+from tests.parts import OWNERS
 
 
-async def turn(dsn: str) -> None:
+async def turn(dsn: str, owner: str) -> None:
     """Each round is half an hour later, so that in each a key is made and one retires."""
+    OWNERS[dsn] = owner
     clock = TurningClock()
     world = replica(dsn, clock)
     async with running(world.auth.backbone):
@@ -22,4 +24,4 @@ async def turn(dsn: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(turn(sys.argv[1]))
+    asyncio.run(turn(*sys.argv[1:]))

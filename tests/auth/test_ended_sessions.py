@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from fastapi import FastAPI
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -23,6 +24,7 @@ from shared.envelope import Recorded
 from shared.ids import new_id, uuid7
 from shared.settings import ServiceSettings
 from tests.feed import SYSTEM, Asking, Feed, running, settings_for, token
+from tests.parts import owner_of
 from tests.rebuilt import tables_of
 from tests.shared.cable import Cable
 
@@ -170,7 +172,8 @@ async def test_s16_without_a_word_of_revocations_for_30_seconds_commands_are_ref
 
 async def test_s16_what_was_never_heard_is_not_heard(world: World) -> None:
     fresh, app = SERVICES[world.name][0](world.backbone.settings)
-    await world.backbone.database.execute("DELETE FROM heard WHERE partition = 0")
+    with psycopg.connect(owner_of(world.backbone.settings.database_url.get_secret_value())) as owner:
+        owner.execute("DELETE FROM heard WHERE partition = 0")
     await fresh.open_store()
     try:
         await fresh.heard.note({})

@@ -23,6 +23,7 @@ from shared.envelope import Recorded
 from shared.tokens import TokenRefused, Verifier
 from tests.auth.conftest import ANNA, TurningClock, World, moved_in, name, replica
 from tests.feed import Feed, running, settings_for
+from tests.parts import owner_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -169,7 +170,7 @@ async def test_f18_whenever_a_process_is_killed_while_it_rotates_and_retires_log
 ) -> None:
     chance = random.Random(18)  # noqa: S311 (no secret: when to kill)
     for _ in range(5):
-        argv = [sys.executable, "-m", "tests.auth.key_turner", database]
+        argv = [sys.executable, "-m", "tests.auth.key_turner", database, owner_of(database)]
         process = await asyncio.create_subprocess_exec(*argv, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
         assert process.stdout is not None
         await process.stdout.readline()  # it has begun

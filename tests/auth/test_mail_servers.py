@@ -30,6 +30,7 @@ from services.auth.domain.whereabouts import Whereabouts
 from services.profiles.events import ProfileCreated
 from tests.auth.conftest import ANNA, ANNAS_ID, DORA, DORAS_ID, TurningClock, World, moved_in, name, replica
 from tests.feed import running
+from tests.parts import owner_of
 
 ROOT = Path(__file__).parents[2]
 KEPT = "250 kept"
@@ -214,7 +215,14 @@ async def test_f16_a_mailer_killed_after_the_server_took_a_mail_sends_it_again_w
 ) -> None:
     """The mailer is a process of its own and is killed when it says goodbye: accepted, not yet written down."""
     login = await world.ask(ANNA)
-    argv = [sys.executable, "-m", "tests.auth.one_delivery", database, f"smtp://{LOOPBACK}:{mail.port}"]
+    argv = [
+        sys.executable,
+        "-m",
+        "tests.auth.one_delivery",
+        database,
+        owner_of(database),
+        f"smtp://{LOOPBACK}:{mail.port}",
+    ]
     mailer = await asyncio.create_subprocess_exec(*argv, cwd=ROOT)
     mail.on_quit = lambda: os.kill(mailer.pid, signal.SIGKILL)
     assert await mailer.wait() == -signal.SIGKILL

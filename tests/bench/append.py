@@ -77,7 +77,7 @@ def _changing(store: Store) -> Write:
 
 def _library(postgres: Postgres, figures: Figures, writers: int) -> None:
     """`insert_events` of the library's own recorder, from as many threads."""
-    source = datastore(postgres.create_database(f"library{writers}"), connections=writers)
+    source = datastore(postgres.create_database(f"library{writers}").owner, connections=writers)
     recorder = PostgresApplicationRecorder(source)
     recorder.create_table()
     done, until = [0] * writers, time.perf_counter() + SECONDS
@@ -100,7 +100,7 @@ def _library(postgres: Postgres, figures: Figures, writers: int) -> None:
 
 
 def _floor(postgres: Postgres, figures: Figures, writers: int) -> None:
-    dsn = postgres.create_database(f"floor{writers}")
+    dsn = postgres.create_database(f"floor{writers}").owner
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("CREATE TABLE floor (id bigserial PRIMARY KEY, state bytea)")
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:

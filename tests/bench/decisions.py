@@ -17,8 +17,10 @@ from deploy.sample import STAFF
 from services.profiles.access import Access
 from services.profiles.policy import CLOSE_PRODUCT
 from services.profiles.reach import Reach
+from shared import schema
 from shared.actor import Actor
 from shared.database import Database
+from shared.wall import Roles
 from tests.bench.figures import Figures
 from tests.bench.gateway import add_staff
 
@@ -39,10 +41,9 @@ async def measure(postgres: Postgres, figures: Figures) -> None:
 
 
 def _filled(postgres: Postgres, grants: int) -> str:
-    dsn = postgres.create_database(f"decisions_{grants}")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        for table in Reach().tables.values():
-            connection.execute(table)
+    dsn, owner = postgres.create_database(f"decisions_{grants}")
+    schema.migrate(owner, Roles.of(dsn), [Reach()])
+    with psycopg.connect(owner, autocommit=True) as connection:
         _fill(connection, grants)
     return dsn
 

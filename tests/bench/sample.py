@@ -8,6 +8,7 @@ from typing import Any, ClassVar, LiteralString
 import psycopg
 
 from deploy.local.postgres import Postgres
+from shared import schema
 from shared.actor import Actor
 from shared.cause import Cause
 from shared.clock import system_clock
@@ -19,6 +20,7 @@ from shared.eventstore.recorder import OrderedRecorder, datastore
 from shared.eventstore.statement import Statement
 from shared.eventstore.streams import Category, Streams
 from shared.views import View
+from shared.wall import Roles
 
 CAUSE = Cause(Actor("staff", "staff-" + "0" * 32), "bench")
 
@@ -69,18 +71,14 @@ class Store:
 
 @asynccontextmanager
 async def store(postgres: Postgres, name: str, views: Sequence[View] = ()) -> AsyncIterator[Store]:
-    dsn = postgres.create_database(name)
+    dsn, owner = postgres.create_database(name)
+    schema.migrate(owner, Roles.of(dsn), views)
 
     def connect() -> psycopg.Connection[Any]:
         return psycopg.connect(dsn, autocommit=True, prepare_threshold=2)
 
     source = datastore(dsn, connections=8)
     recorder = OrderedRecorder(source)
-    recorder.create_table()
-    with connect() as connection:
-        for view in views:
-            for table in view.tables.values():
-                connection.execute(table)
     writer = GroupCommit(connect)
     await writer.start()
     try:

@@ -10,10 +10,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from deploy.local.postgres import Postgres
 from deploy.local.tansu import Tansu
-from shared import inbox
 from shared.broker import CONSUMER, ensure_topics, subscribe, topic_of
 from shared.inbox import Inbox
-from shared.relay import TABLE, Relay
+from shared.relay import Relay
 from shared.settings import KafkaSettings
 from tests.bench.figures import Figures
 from tests.bench.log import EVENTS, fill
@@ -31,8 +30,6 @@ async def measure(postgres: Postgres, figures: Figures) -> None:
 async def _publish(postgres: Postgres, settings: KafkaSettings, figures: Figures) -> None:
     async with store(postgres, "published") as filled:
         fill(filled.dsn)
-        with psycopg.connect(filled.dsn, autocommit=True) as connection:
-            connection.execute(TABLE)
         relay = Relay("bench", topic_of("bench"), filled.recorder, filled.dsn, settings)
         began = time.perf_counter()
         running = asyncio.create_task(relay.run())
@@ -65,8 +62,6 @@ async def _inbox(postgres: Postgres, settings: KafkaSettings, figures: Figures) 
         def connect() -> psycopg.Connection[tuple[object, ...]]:
             return psycopg.connect(viewed.dsn, autocommit=True, prepare_threshold=2)
 
-        with connect() as connection:
-            connection.execute(inbox.TABLES)
         taking = Inbox(follows=["car"], copies=[Cars()], reactions={}, connect=connect, writer=viewed.writer)
         await ensure_topics([topic_of("bench")], settings)
         taken = 0

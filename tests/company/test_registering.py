@@ -1,8 +1,11 @@
 """C5, C6 through the real application: companies, their agreements and their accounts come into being."""
 
+import psycopg
+
 from shared.actor import Actor
 from tests.company.conftest import AGREEMENT_FORM, ANNA, DORA, HANS, HAVNEFART, METTE, NORDLYS, World, name
 from tests.feed import SUSANNE, log_of
+from tests.parts import owner_of
 
 
 async def test_c6_a_company_is_registered_with_its_first_account_and_that_accounts_first_administrator(
@@ -145,12 +148,15 @@ async def test_every_account_has_a_customer_number_of_its_own(world: World) -> N
     assert numbers == ["1000001", "1000002", "1000003", "1000004"]
 
 
-async def test_customer_numbers_in_use_are_passed_over_when_the_sequence_begins_again(world: World) -> None:
+async def test_customer_numbers_in_use_are_passed_over_when_the_sequence_begins_again(
+    world: World, database: str
+) -> None:
     nordlys = await world.registered(NORDLYS, ANNA)
     agreement = await world.agreement_of(nordlys["company_id"], METTE)
     for number in range(10):
         await world.done(METTE, "POST", f"/agreements/{agreement['agreement_id']}/accounts", {"name": f"Van {number}"})
-    await world.backbone.database.execute("ALTER SEQUENCE customer_number RESTART")
+    with psycopg.connect(owner_of(database), autocommit=True) as owner:
+        owner.execute("ALTER SEQUENCE customer_number RESTART")
     assert (await world.registered(HAVNEFART, HANS))["customer_number"] == "1000013"
 
 

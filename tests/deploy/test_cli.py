@@ -18,13 +18,20 @@ from shared.broker import ensure_topics, producer, topic_of
 from shared.dead_letters import Letter, park
 from shared.envelope import attributes, to_state, wire
 from shared.settings import KafkaSettings, ServiceSettings
-from tests.parts import Broker
+from tests.parts import Broker, owner_of
 
 
 @pytest.fixture(autouse=True)
 def nothing_named(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever this machine's environment names, and whatever runs here, is not meant."""
-    for name in ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", *(f"{service.upper()}_URL" for service in KEEPING)):
+    for name in (
+        "DATABASE_URL",
+        "DATABASE_OWNER_URL",
+        "DATABASE_URL_AUTH",
+        "DATABASE_OWNER_URL_AUTH",
+        "KAFKA_BOOTSTRAP_SERVERS",
+        *(f"{service.upper()}_URL" for service in KEEPING),
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
 
@@ -41,8 +48,9 @@ def kafka(broker: Broker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def told(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a service's container is told."""
+    """As a service's process is told by the supervisor."""
     monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv("DATABASE_OWNER_URL", owner_of(database))
     monkeypatch.setenv("CODE_PEPPER", "p" * 43)
     monkeypatch.setenv("SECRETS_KEY", "s" * 43)
 
@@ -127,6 +135,34 @@ def test_a_wrong_way_of_asking_exits_with_2(asked: str, said: str) -> None:
     assert said in answer.output
 
 
+def test_tables_are_made_by_their_owner_without_the_secrets_of_the_service(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL_AUTH", database)
+    ownerless = selfservice("migrate", "auth")
+    assert ownerless.exit_code == 1
+    assert "only its owner makes the tables of auth: name DATABASE_OWNER_URL" in ownerless.stderr
+    monkeypatch.setenv("DATABASE_OWNER_URL_AUTH", owner_of(database))
+    made = selfservice("migrate", "auth")
+    assert (made.exit_code, made.stdout) == (0, "auth: the tables are there.\n"), made.output
+    assert staff_in(database) == []
+
+
+def test_without_the_owner_everything_works_but_making_tables(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told(database, monkeypatch)
+    monkeypatch.delenv("DATABASE_OWNER_URL")
+    early = selfservice("staff", "add", "susanne@example.com", "--name", "Susanne Skov")
+    assert early.exit_code == 1
+    assert "run `selfservice migrate`, which needs DATABASE_OWNER_URL" in early.stderr
+    monkeypatch.setenv("DATABASE_OWNER_URL", owner_of(database))
+    assert selfservice("migrate", "auth").exit_code == 0
+    monkeypatch.delenv("DATABASE_OWNER_URL")
+    assert selfservice("staff", "add", "susanne@example.com", "--name", "Susanne Skov").exit_code == 0
+    refused = selfservice("views", "rebuild", "auth")
+    assert refused.exit_code == 1
+    assert "only its owner may build the views of auth anew; name DATABASE_OWNER_URL" in refused.stderr
+
+
 def test_a_service_that_is_none_is_named(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     told(database, monkeypatch)
     answer = selfservice("deadletters", "list", "gateway")
@@ -166,7 +202,8 @@ def test_a_dead_letter_is_listed_and_redriven(
     kafka: KafkaSettings, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told(database, monkeypatch)
-    settings = ServiceSettings(database_url=SecretStr(database), kafka=kafka)
+    owner = SecretStr(owner_of(database))
+    settings = ServiceSettings(database_url=SecretStr(database), database_owner_url=owner, kafka=kafka)
     backbone, _ = build_audit(settings)
     backbone.migrate()
     headers, value = sample("products.product-closed.v1")

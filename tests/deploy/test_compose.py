@@ -29,7 +29,8 @@ from tests.parts import Brokers, wanted_kinds
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SCHEMA = Path(__file__).with_name("compose-spec.schema.json")
 OURS = {name: part for name, part in COMPOSE["services"].items() if name in SERVICES}
-THEIRS = {name: part for name, part in COMPOSE["services"].items() if name not in SERVICES}
+SCHEMA_MAKER: dict[str, Any] = COMPOSE["services"]["schema"]
+THEIRS = {name: part for name, part in COMPOSE["services"].items() if name not in {*SERVICES, "schema"}}
 KEEPING = [service for service in SERVICES if service != "gateway"]
 OF_THE_CONTAINER = {"SECRETS_DIR"}
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
@@ -64,6 +65,18 @@ def test_every_service_is_a_container_of_the_one_image_and_is_looked_after() -> 
         assert part["command"] == [f"services.{name}"]
         assert part["healthcheck"]["test"] == ["CMD", "python", "-m", "deploy.healthy"]
     assert all(part["healthcheck"]["test"] for part in THEIRS.values())
+
+
+def test_the_owners_of_the_databases_are_told_to_the_one_container_that_makes_the_tables_and_ends() -> None:
+    assert SCHEMA_MAKER["command"] == ["deploy.cli", "migrate"]
+    assert (SCHEMA_MAKER["image"], SCHEMA_MAKER["restart"]) == ("selfservice", "no")
+    addresses = {f"database_{whose}url_{service}" for whose in ("", "owner_") for service in KEEPING}
+    assert secrets_of(SCHEMA_MAKER).keys() == addresses
+    assert {
+        name for name, part in OURS.items() if any("owner" in secret for secret in secrets_of(part).values())
+    } == set()
+    for name in KEEPING:
+        assert OURS[name]["depends_on"]["schema"] == {"condition": "service_completed_successfully"}
 
 
 @pytest.mark.parametrize("name", COMPOSE["services"])
@@ -112,6 +125,7 @@ def test_env_example_lists_every_setting() -> None:
     settings = {name for service in SERVICES for name in known_to(service)}
     ports = {f"PORT_{part.upper().replace('-', '_')}" for part in PORTS}
     databases = {f"DATABASE_URL_{service.upper()}" for service in SERVICES}
+    databases |= {f"DATABASE_OWNER_URL_{service.upper()}" for service in KEEPING}
     interpolated = {name for name, _ in VARIABLE.findall((ROOT / "docker-compose.yml").read_text())}
     assert settings | ports | databases | interpolated | OF_THE_CONTAINER <= listed
     other = {"PG_BIN", "JAVA_HOME", "TEST_BROKER", "KAFKA_JARS"}
@@ -172,6 +186,28 @@ def test_a_service_enters_its_own_database_and_no_other(cluster: Postgres, secre
             enter(other)
 
 
+def test_the_roles_are_those_that_make_run_has(cluster: Postgres, tmp_path: Path) -> None:
+    roles = (
+        "SELECT rolname, rolcanlogin, rolsuper, rolcreatedb, rolcreaterole, rolbypassrls FROM pg_roles "
+        "WHERE rolname ~ '^audit' ORDER BY 1"
+    )
+    members = (
+        "SELECT roleid::regrole::text, member::regrole::text, inherit_option, set_option FROM pg_auth_members "
+        "WHERE member::regrole::text ~ '^audit'"
+    )
+    database = "SELECT datdba::regrole::text, datacl::text FROM pg_database WHERE datname = 'audit'"
+
+    def found(postgres: Postgres) -> list[Any]:
+        with psycopg.connect(postgres.admin_dsn) as admin:
+            return [admin.execute(query).fetchall() for query in (roles, members, database)]
+
+    with tempfile.TemporaryDirectory(prefix="selfservice-compose-") as folder:
+        Path(folder).chmod(0o711)
+        with Postgres(folder=Path(folder) / "postgres", settings=NOT_DURABLE) as made_here:
+            made_here.create_database("audit")
+            assert found(cluster) == found(made_here)
+
+
 def test_every_container_s_command_runs_and_becomes_healthy(
     cluster: Postgres, secrets: Path, brokers: Brokers, tmp_path: Path, topic_prefix: str
 ) -> None:
@@ -181,17 +217,20 @@ def test_every_container_s_command_runs_and_becomes_healthy(
         "KAFKA_TOPIC_PREFIX": topic_prefix,
     }
     more["KAFKA_IDEMPOTENCE"] = "false"  # the embedded broker, where it is the one, does not know it
-    told = {name: {**environment_of(name, ports), **more} for name in OURS}
-    for name, part in OURS.items():
+    told = {name: {**environment_of(name, ports), **more} for name in (*OURS, "schema")}
+    for name, environment in told.items():
         folder = tmp_path / name
         folder.mkdir()
-        for target, source in secrets_of(part).items():
+        for target, source in secrets_of(COMPOSE["services"][name]).items():
             text = (secrets / source).read_text().replace("@postgres:5432", f"@{LOOPBACK}:{cluster.port}")
             (folder / target).write_text(text)
-        told[name]["SECRETS_DIR"] = str(folder)
+        environment["SECRETS_DIR"] = str(folder)
+    before = subprocess.run(argv_of(OURS["audit"]), env=told["audit"], cwd=ROOT, check=False, capture_output=True)
+    assert b"run `selfservice migrate`" in before.stderr
+    subprocess.run(argv_of(SCHEMA_MAKER), env=told["schema"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     with ExitStack() as running:
         for name, part in OURS.items():
-            running.enter_context(container(part["command"], told[name]))
+            running.enter_context(container(argv_of(part), told[name]))
         for name, part in OURS.items():
             check = [sys.executable, *part["healthcheck"]["test"][2:]]
             assert wait_until(lambda c=check, n=name: _succeeds(c, told[n]), 60, every=0.5), name  # type: ignore[misc]
@@ -200,16 +239,20 @@ def test_every_container_s_command_runs_and_becomes_healthy(
 
 def environment_of(name: str, ports: Mapping[str, int]) -> dict[str, str]:
     """What compose tells a container, with this machine's addresses in the place of the containers' names."""
-    told = {key: VARIABLE.sub(r"\2", value) for key, value in OURS[name]["environment"].items()}
+    told = {key: VARIABLE.sub(r"\2", value) for key, value in COMPOSE["services"][name]["environment"].items()}
     for other, port in ports.items():
         told = {key: value.replace(f"//{other}:8080", f"//{LOOPBACK}:{port}") for key, value in told.items()}
-    return {**told, "HOST": LOOPBACK, "PORT": str(ports[name]), "PATH": os.environ["PATH"]}
+    return {**told, "HOST": LOOPBACK, "PORT": str(ports.get(name, 0)), "PATH": os.environ["PATH"]}
+
+
+def argv_of(part: Mapping[str, Any]) -> list[str]:
+    """What the image runs for a container."""
+    return [sys.executable, "-m", "deploy.container", *part["command"]]
 
 
 @contextmanager
-def container(command: list[str], environment: Mapping[str, str]) -> Iterator[None]:
+def container(argv: list[str], environment: Mapping[str, str]) -> Iterator[None]:
     """One process as a container runs it, ended at the end."""
-    argv = [sys.executable, "-m", "deploy.container", *command]
     with subprocess.Popen(argv, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
         try:
             yield

@@ -63,12 +63,12 @@ def change(dsn: str, statement: str) -> None:
 
 
 def test_a_second_start_finds_the_same_database_at_the_same_address(postgres: Postgres) -> None:
-    dsn = postgres.create_database("products")
-    change(dsn, "CREATE TABLE cards (id text); INSERT INTO cards VALUES ('bizz-4711')")
+    made = postgres.create_database("products")
+    change(made.owner, "CREATE TABLE cards (id text); INSERT INTO cards VALUES ('bizz-4711')")
     postgres.stop()
     postgres.start()
-    assert postgres.create_database("products") == dsn
-    assert rows(dsn, "SELECT id FROM cards") == [("bizz-4711",)]
+    assert postgres.create_database("products") == made
+    assert rows(made.owner, "SELECT id FROM cards") == [("bizz-4711",)]
 
 
 def test_it_is_durable_checks_pages_and_knows_danish_letters(postgres: Postgres) -> None:
@@ -80,7 +80,7 @@ def test_it_is_durable_checks_pages_and_knows_danish_letters(postgres: Postgres)
 
 
 def test_a_role_reaches_only_its_own_database(postgres: Postgres) -> None:
-    auth, company = postgres.create_database("auth"), postgres.create_database("company")
+    auth, company = (postgres.create_database(name).service for name in ("auth", "company"))
     assert rows(auth, "SELECT current_user, current_database()") == [("auth", "auth")]
     for elsewhere in ("company", "postgres", "template1"):
         with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
@@ -91,17 +91,37 @@ def test_a_role_reaches_only_its_own_database(postgres: Postgres) -> None:
         connection.execute("CREATE ROLE thief LOGIN")
 
 
-def test_a_copy_of_a_database_belongs_to_the_same_role(postgres: Postgres) -> None:
-    change(postgres.create_database("audit"), "CREATE TABLE entries (id text)")
+def test_a_service_s_roles_own_nothing_and_make_nothing(postgres: Postgres) -> None:
+    dsn, owner = postgres.create_database("audit")
+    with psycopg.connect(dsn, autocommit=True) as service:
+        for forbidden in (
+            "CREATE TABLE entries (id text)",
+            "CREATE TEMP TABLE entries (id text)",
+            "CREATE SCHEMA mine",
+            "SET ROLE audit_owner",
+            "SET ROLE postgres",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                service.execute(forbidden)
+        service.execute("SET ROLE audit_reader")
+    mighty = "rolsuper OR rolbypassrls OR rolcreatedb OR rolcreaterole"
+    assert rows(owner, f"SELECT rolname FROM pg_roles WHERE rolname LIKE 'audit%' AND ({mighty})") == []
+    assert rows(owner, "SELECT rolcanlogin FROM pg_roles WHERE rolname = 'audit_reader'") == [(False,)]
+
+
+def test_a_copy_of_a_database_belongs_to_the_same_roles(postgres: Postgres) -> None:
+    change(postgres.create_database("audit").owner, "CREATE TABLE entries (id text)")
     copy = postgres.clone_database("audit", "audit_copy")
-    assert rows(copy, "SELECT current_user, current_database(), count(*) FROM entries") == [("audit", "audit_copy", 0)]
+    copied = "SELECT current_user, current_database(), count(*) FROM entries"
+    assert rows(copy.owner, copied) == [("audit_owner", "audit_copy", 0)]
+    assert rows(copy.service, "SELECT current_user, current_database()") == [("audit", "audit_copy")]
     postgres.drop_database("audit_copy")
     with pytest.raises(psycopg.OperationalError, match="does not exist"):
-        psycopg.connect(copy)
+        psycopg.connect(copy.service)
 
 
 def test_what_was_committed_before_a_crash_is_there_after_it(postgres: Postgres) -> None:
-    dsn = postgres.create_database("profiles")
+    dsn = postgres.create_database("profiles").owner
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("CREATE TABLE profiles (email text)")
         connection.execute("INSERT INTO profiles VALUES ('anna@nordlys.example.com')")
@@ -197,7 +217,7 @@ def test_as_root_in_a_folder_nobody_else_enters_it_lives_elsewhere_with_copied_b
     with Postgres(folder=closed / "cluster", settings=NOT_DURABLE) as postgres:
         home = (closed / "cluster" / "home").resolve()
         assert home.parent == HOMES_OF_ROOT
-        assert rows(postgres.create_database("products"), "SELECT 1") == [(1,)]
+        assert rows(postgres.create_database("products").service, "SELECT 1") == [(1,)]
         program = Path(f"/proc/{postgres.pid}/exe").readlink()
         assert program.is_relative_to(home)
         assert stat.S_IMODE(closed.stat().st_mode) == 0o700

@@ -110,9 +110,14 @@ def test_what_the_environment_names_is_used_and_not_started(tmp_path: Path) -> N
 
 
 def test_one_database_named_does_not_keep_the_others_from_being_started(tmp_path: Path) -> None:
-    world = World(folder=tmp_path, environment={"DATABASE_URL_AUDIT": "postgresql://db.example.com/audit"})
+    named = "postgresql://db.example.com/audit"
+    world = World(folder=tmp_path, environment={"DATABASE_URL_AUDIT": named})
     assert "postgres" in names(world)
-    assert world.environment_of("audit")["DATABASE_URL"] == "postgresql://db.example.com/audit"
+    told = world.environment_of("audit")
+    assert told["DATABASE_URL"] == named
+    assert "DATABASE_OWNER_URL" not in told  # what nobody named is not guessed
+    owned = World(folder=tmp_path, environment={"DATABASE_URL_AUDIT": named, "DATABASE_OWNER_URL_AUDIT": "owner"})
+    assert owned.environment_of("audit")["DATABASE_OWNER_URL"] == "owner"
 
 
 def test_a_service_is_told_what_is_its_own_and_nothing_of_the_others(tmp_path: Path) -> None:
@@ -124,9 +129,12 @@ def test_a_service_is_told_what_is_its_own_and_nothing_of_the_others(tmp_path: P
     assert gateway["PROFILES_URL"] == "http://127.0.0.1:8104,http://127.0.0.1:8114"
     assert gateway["AUDIT_URL"] == "http://127.0.0.1:8105"
     assert gateway["MAIL_FOLDER"] == str(tmp_path / "mail")
+    assert len(gateway["SEEN_KEY"]) == 43
     for told in (products, gateway):
         assert not {"CODE_PEPPER", "SECRETS_KEY"} & told.keys()
-    assert not {"MAIL_FOLDER", "PROFILES_URL", "DATABASE_URL_AUTH"} & products.keys()
+    for told in (products, auth):
+        assert not {"SEEN_KEY", "SEEN_KEY_BEFORE"} & told.keys()
+    assert not {"MAIL_FOLDER", "PROFILES_URL", "DATABASE_URL_AUTH", "DATABASE_OWNER_URL_AUTH"} & products.keys()
     assert products["LANG"] == "da_DK"
     assert world.environment_of("profiles", "profiles-2")["PORT"] == "8114"
 
@@ -143,6 +151,13 @@ def test_development_secrets_are_made_once_and_are_their_owners_alone(tmp_path: 
 def test_a_secret_of_the_environment_goes_before_a_made_one(tmp_path: Path) -> None:
     told = World(folder=tmp_path, environment={**NAMED, "CODE_PEPPER": "given"}).environment_of("auth")
     assert told["CODE_PEPPER"] == "given"
+
+
+def test_the_key_that_was_replaced_is_told_to_the_gateway_alone_and_never_made(tmp_path: Path) -> None:
+    world = World(folder=tmp_path, environment={**NAMED, "SEEN_KEY_BEFORE": "given"})
+    assert world.environment_of("gateway")["SEEN_KEY_BEFORE"] == "given"
+    assert "SEEN_KEY_BEFORE" not in world.environment_of("auth")
+    assert "SEEN_KEY_BEFORE" not in World(folder=tmp_path, environment=NAMED).environment_of("gateway")
 
 
 def test_the_broker_is_the_one_that_is_asked_for(tmp_path: Path) -> None:
@@ -170,7 +185,8 @@ def test_the_whole_system_starts_twice_and_the_second_time_fast(code: Path) -> N
                 part: httpx.get(f"{state.parts[part].url}/").json() for part in ("auth", "profiles-2", "gateway")
             }
             if start == "second":
-                assert_postgres_comes_back(system, state, told_database=world.environment_of("audit")["DATABASE_URL"])
+                owner = world.environment_of("audit")["DATABASE_OWNER_URL"]
+                assert_postgres_comes_back(system, state, told_database=owner)
             found, told = World.found_in(world.folder).environment_of("gateway"), world.environment_of("gateway")
             assert found.items() <= told.items()
             assert told.keys() - found.keys() <= {"PYTHONPATH"}

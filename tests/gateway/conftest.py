@@ -9,13 +9,15 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from services.gateway.contract import SERVICES
 from services.gateway.service import Settings, build
 from shared.http.denied import ROWS
-from tests.gateway.servers import SESSION, Auth, Server, Upstream, serving
+from tests.gateway.servers import SESSION, Auth, Server, Upstream, ok, serving
 
 BIZZ = "product-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"
+SEEN_KEY = SecretStr("seen key of the tests, 32 letters!")
 
 
 def operation(name: str, *, body: bool = False, queries: tuple[str, ...] = (), internal: bool = False) -> Any:
@@ -126,7 +128,7 @@ def world_of(contracts: Path, **told: Any) -> Iterator[World]:
         urls = {
             f"{upstream.name}_url": server.url for upstream, server in zip(upstreams.values(), servers, strict=True)
         }
-        settings = Settings(**{"contracts_folder": contracts, **urls, **told})
+        settings = Settings(**{"contracts_folder": contracts, "seen_key": SEEN_KEY, **urls, **told})
         with serving(build(settings)[0]) as (gateway,), httpx.Client(base_url=gateway.url, timeout=20) as http:
             yield World(gateway, auth, upstreams, http)
 
@@ -151,3 +153,12 @@ def world(shared_world: World) -> World:
     shared_world.auth.renewed = None
     shared_world.products.answer = Upstream("").answer
     return shared_world
+
+
+def given_out(world: World, entry: str) -> str:
+    """A version as this gateway tells it to the outside."""
+    before, world.products.answer = world.products.answer, lambda _: ok({}, seen=entry)
+    sealed = world.ask("GET", "/api/v1/products/mine").headers["seen"]
+    world.products.answer = before
+    world.products.received.pop()
+    return str(sealed)

@@ -14,7 +14,7 @@ from services.gateway.contract import ContractClash, ContractMissing, Operation,
 from services.gateway.public import public
 from services.gateway.routing import Routes
 from services.gateway.service import Settings, build
-from tests.gateway.conftest import BIZZ, DOCUMENTS, ONE_FIELD, World, document, operation
+from tests.gateway.conftest import BIZZ, DOCUMENTS, ONE_FIELD, SEEN_KEY, World, document, operation
 
 PUBLIC = "/api/v1"
 
@@ -44,10 +44,13 @@ def test_the_document_is_valid_and_has_every_operation_and_no_internal_one(descr
     assert ("POST", "/api/v1/products/{product_id}/dispatch") not in offered
 
 
-def test_a_dry_run_is_offered_by_what_grants_revokes_cancels_or_closes_and_refused_elsewhere() -> None:
+def test_a_dry_run_is_offered_by_what_grants_revokes_cancels_closes_or_ends_and_refused_elsewhere() -> None:
     """Where it is not understood it must not get through: the command would be done."""
     offered = {op.id for op in operations(load()) if "dry-run" in op.queries}
-    assert offered == {"createProfile", "grant", "revoke", "cancelProfile", "closeProduct"}
+    assert offered == {
+        *("createProfile", "grant", "revoke", "changeGrants", "cancelProfile"),
+        *("closeProduct", "endAccount", "endFrameworkAgreement"),
+    }
 
 
 def test_every_operation_of_the_contract_reaches_its_service(world: World) -> None:
@@ -128,7 +131,7 @@ async def test_a_gateway_without_its_whole_contract_does_not_start(tmp_path: Pat
     (tmp_path / "auth.json").write_text(json.dumps(DOCUMENTS["auth"]))
     with pytest.raises(ContractMissing, match="company, products, profiles, audit"):
         must_be_whole(load(tmp_path))
-    _, app = build(Settings(contracts_folder=tmp_path))
+    _, app = build(Settings(contracts_folder=tmp_path, seen_key=SEEN_KEY))
     with pytest.raises(ContractMissing):
         async with app.router.lifespan_context(app):
             pass
@@ -158,7 +161,7 @@ def test_a_literal_segment_goes_before_a_parameter() -> None:
     reason="not every service has written its OpenAPI document yet",
 )
 def test_the_services_own_documents_make_a_valid_api() -> None:
-    whole = build(Settings())[1].openapi()
+    whole = build(Settings(seen_key=SEEN_KEY))[1].openapi()
     validate(whole)
     offered = {(method.upper(), path) for path, method, _ in every_operation(whole)}
     assert len(offered) == len(operations(load())) + 2

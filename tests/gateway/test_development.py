@@ -69,7 +69,7 @@ def test_production_and_a_gateway_without_a_mail_folder_have_none_of_it(
 def test_production_needs_no_part_of_the_local_system() -> None:
     code = (
         "import sys; from services.gateway.service import Settings, build; "
-        "build(Settings(environment='production', mail_folder='mail')); "
+        "build(Settings(environment='production', mail_folder='mail', seen_key=32 * 'k')); "
         "sys.exit(any(name.split('.')[0] in {'deploy', 'aiosmtpd'} for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.gateway.conftest import BIZZ, World
+from tests.gateway.conftest import BIZZ, World, given_out
 from tests.gateway.servers import SESSION, ok, problem, raw
 
 PRODUCTS = "/api/v1/products"
@@ -23,7 +23,7 @@ def test_an_operation_is_asked_of_its_service_with_a_token_in_the_place_of_the_s
 def test_s25_only_named_headers_are_passed_on(world: World) -> None:
     sent = {
         "Idempotency-Key": "order-7",
-        "Require-Seen": f"{BIZZ}@3",
+        "Require-Seen": given_out(world, f"{BIZZ}@3"),
         "Accept": "application/json",
         "X-User-Id": "profile-1",
         "X-Forwarded-For": "203.0.113.7",
@@ -64,7 +64,7 @@ def test_only_named_headers_are_passed_back(world: World) -> None:
         {}, 201, seen=f"{BIZZ}@1", retry_after="3", x_internal="secret", server="service", set_cookie="a=b"
     )
     answer = world.ask("POST", PRODUCTS, {})
-    assert answer.headers["seen"] == f"{BIZZ}@1"
+    assert len(answer.headers["seen"]) == 96
     assert answer.headers["retry-after"] == "3"
     assert not {"x-internal", "server", "set-cookie"} & set(answer.headers)
 

@@ -14,7 +14,7 @@ from deploy.local.ports import free_port
 from services.gateway.adapters import services
 from services.gateway.contract import SERVICES
 from services.gateway.service import Settings, build
-from tests.gateway.conftest import BIZZ, World, world_of
+from tests.gateway.conftest import BIZZ, SEEN_KEY, World, world_of
 from tests.gateway.servers import SESSION, Auth, Server, Upstream, ok, problem, serving
 
 PRODUCTS = "/api/v1/products"
@@ -64,7 +64,9 @@ def test_when_every_service_answers_the_gateway_is_ready(world: World) -> None:
 def ask_two(contracts: Path, first: str, second: str, act: Callable[[httpx.Client], None]) -> None:
     """Do something at a gateway with two replicas of products at these addresses."""
     with serving(Auth()) as (auth,):
-        settings = Settings(contracts_folder=contracts, auth_url=auth.url, products_url=f"{first}, {second}")
+        settings = Settings(
+            contracts_folder=contracts, seen_key=SEEN_KEY, auth_url=auth.url, products_url=f"{first}, {second}"
+        )
         headers = {"Authorization": f"Bearer {SESSION}"}
         with serving(build(settings)[0]) as (gateway,), httpx.Client(base_url=gateway.url, headers=headers) as http:
             act(http)

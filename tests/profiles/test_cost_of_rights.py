@@ -12,6 +12,7 @@ from services.profiles.views import reached, who_can, within_reach
 from shared.actor import Actor
 from shared.database import Row
 from tests.feed import running
+from tests.parts import owner_of
 from tests.profiles.conftest import NORDLYS, NORDLYS_ROAD, World, replica
 
 MANY = 40_000
@@ -60,8 +61,8 @@ async def many(database: str) -> AsyncIterator[World]:
     """Tens of thousands of people with grants."""
     one = replica(database)
     async with running(one.backbone):
-        with one.backbone.connect() as connection:
-            connection.execute(FILL)
+        with psycopg.connect(owner_of(database)) as owner:
+            owner.execute(FILL)
         yield one
 
 

@@ -1,7 +1,7 @@
 """A dry run through the real application: the command's own answer when it refuses, what would come of it when not."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import psycopg
@@ -11,7 +11,7 @@ from services.auth.events import SessionEnded, SessionStarted
 from services.company.events import AccountAdministratorNamed
 from shared.actor import Actor
 from shared.eventstore.recorder import APPEND_LOCK
-from tests.feed import SUSANNE
+from tests.feed import SUSANNE, token
 from tests.profiles.conftest import (
     ANNA,
     BIZZ,
@@ -31,6 +31,7 @@ from tests.rebuilt import tables_of
 from tests.waiting import started_and_held
 
 GRANT_BIZZ = {"kind": "product-access", "id": BIZZ}
+GRANT_PLATE_PAYMENT = {"kind": "product-access", "id": PLATE_PAYMENT}
 NOTHING: dict[str, Any] = {"accesses": [], "products": [], "sessions": 0}
 
 
@@ -147,6 +148,51 @@ async def test_a11_every_grant_and_session_of_a_login_that_would_be_cancelled_is
         ]
 
 
+async def test_a8_a_driver_who_would_be_moved_to_another_product_is_announced_with_what_ends_and_what_begins(
+    world: World,
+) -> None:
+    anna = await world.administrator(ANNA, NORDLYS_ROAD, NORDLYS)
+    dora = await world.new_person(anna, DORA, "product-access", BIZZ)
+    body = {"grant": [GRANT_PLATE_PAYMENT], "revoke": [GRANT_BIZZ]}
+    answer = await dry(world, anna, f"/profiles/{dora}/changes", body)
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {
+            "dry_run": True,
+            "events": [
+                {"type": "profiles.product-access-revoked.v1", "about": [dora, BIZZ, NORDLYS_ROAD, NORDLYS]},
+                {"type": "profiles.product-access-granted.v1", "about": [dora, PLATE_PAYMENT, NORDLYS_ROAD, NORDLYS]},
+            ],
+            "begins": [{"profile_id": dora, "kind": "product-access", "id": PLATE_PAYMENT}],
+            "ends": {
+                **NOTHING,
+                "accesses": [{"profile_id": dora, "kind": "product-access", "id": BIZZ, "because": "revoked"}],
+            },
+            "elsewhere": [],
+            "mails": 1,
+        },
+    )
+
+
+async def test_a4_a5_of_a_change_set_of_which_one_part_would_be_refused_nothing_would_come(world: World) -> None:
+    anna = await world.administrator(ANNA, NORDLYS_ROAD, NORDLYS)
+    hans = await world.administrator(HANS, HAVNEFART_MAIN, HAVNEFART)
+    dora = await world.new_person(anna, DORA, "product-access", BIZZ)
+    own, theirs = ({"kind": "account-administrator", "id": account} for account in (NORDLYS_ROAD, HAVNEFART_MAIN))
+    for profile, give, take, status, code in (
+        (dora, [GRANT_PLATE_PAYMENT], [], 409, "email-has-product-access"),
+        (dora, [own, theirs], [GRANT_BIZZ], 404, "not-found"),
+        (dora, [GRANT_BIZZ], [GRANT_BIZZ], 422, "grant-given-and-taken"),
+        (anna.id, [GRANT_PLATE_PAYMENT], [own], 409, "last-administrator"),
+        (hans.id, [GRANT_PLATE_PAYMENT], [], 404, "not-found"),
+    ):
+        body = {"grant": give, "revoke": take}
+        rehearsed = await dry(world, anna, f"/profiles/{profile}/changes", body)
+        assert (rehearsed.status_code, rehearsed.json()["code"]) == (status, code)
+        real = await world.asked_by(anna)("POST", f"/profiles/{profile}/changes", body)
+        assert rehearsed.json() | {"request_id": ""} == real.json() | {"request_id": ""}
+
+
 async def test_h1_a_dry_run_is_refused_as_the_command_would_be_and_is_no_attempt(world: World) -> None:
     anna = await world.administrator(ANNA, NORDLYS_ROAD, NORDLYS)
     hans = await world.administrator(HANS, HAVNEFART_MAIN, HAVNEFART)
@@ -197,6 +243,39 @@ async def test_a_dry_run_neither_uses_up_an_idempotency_key_nor_answers_from_one
     assert (first.status_code, created.status_code) == (200, 201)
     after = await dry(world, anna, "/profiles", body, key="once")
     assert (after.status_code, after.json()["events"]) == (200, [])
+
+
+@pytest.mark.parametrize("because", ["profile-cancelled", "logged-out"])
+async def test_s15_s16_an_ended_session_has_lost_answers_given_again_by_their_keys_and_no_dry_run(
+    world: World, because: Literal["profile-cancelled", "logged-out"]
+) -> None:
+    anna = await world.administrator(ANNA, NORDLYS_ROAD, NORDLYS)
+    dora = Actor("profile", await world.new_person(anna, DORA, "account-administrator", NORDLYS_ROAD))
+    bearer = f"Bearer {token(dora, 'profiles', name('session', 1))}"
+    own = f"/profiles/{dora.id}"
+    kept: list[tuple[str, str, Any]] = [
+        (f"{own}/grants", "", GRANT_BIZZ),
+        (f"{own}/grants", "?dry-run=false", GRANT_BIZZ),
+    ]
+    if because == "profile-cancelled":
+        kept.append((f"{own}/cancel", "", {"confirm": True}))
+
+    async def asked(path: str, query: str, body: Any, key: int) -> httpx.Response:
+        ask = world.asked_by(dora)
+        return await ask("POST", path + query, body, authorization=bearer, idempotency_key=f"key-{key}")
+
+    first = [await asked(*command, key) for key, command in enumerate(kept)]
+    assert {answer.status_code for answer in first} == {200}
+    if because == "logged-out":
+        over = SessionEnded(session_id=name("session", 1), subject=f"profile:{dora.id}", because=because)
+        await world.feed.given(over)
+    before = everything_in(world)
+    for key, (path, query, body) in enumerate(kept):
+        again = await asked(path, query, body, key)
+        assert (again.status_code, again.json()) == (first[key].status_code, first[key].json())
+        dry_run = await asked(path, "?dry-run=true", body, key)
+        assert (dry_run.status_code, dry_run.json()["code"]) == (401, "session-not-valid")
+    assert everything_in(world) == before
 
 
 @pytest.mark.parametrize("query", ["dry-run=true&dry-run=false", "dry-run=false&dry-run=true", "dry-run=perhaps"])

@@ -70,6 +70,7 @@ async def test_h1_an_allowance_names_the_grant_and_the_event_that_made_it_and_by
     }
     assert told["decided_on"] == [f"{NORDLYS}@3", f"{BIZZ}@1", f"{dora.id}@2"]
     answer = await ask(world, anna, "explain", profile=dora.id, operation="product.read", resource=BIZZ)
+    assert answer.headers["seen"] == ", ".join(told["decided_on"])
     again = await world.asked_by(anna)("GET", str(answer.request.url), require_seen=", ".join(told["decided_on"]))
     assert again.json() == told
 

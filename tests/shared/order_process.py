@@ -33,7 +33,7 @@ def replica(name: str, end: float, dsn: str) -> None:
     refused = ANNA.ensuring(lambda _events: [taken])
 
     async def work() -> None:
-        async with open_shop(dsn) as shop:
+        async with open_shop(dsn, migrates=False) as shop:
 
             async def one(task: int) -> None:
                 number = 0

@@ -8,9 +8,8 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import Connection
 
-from shared import dead_letters, idempotency, inbox, relay
+from shared import schema
 from shared.actor import Actor
-from shared.backbone import MIGRATION_LOCK
 from shared.cause import Cause
 from shared.clock import system_clock
 from shared.envelope import Recorded, from_state
@@ -21,6 +20,8 @@ from shared.eventstore.recorder import OrderedRecorder, datastore
 from shared.eventstore.statement import Statement
 from shared.eventstore.streams import Category, Streams
 from shared.views import View
+from shared.wall import Roles
+from tests.parts import owner_of
 
 ANNA = Cause(Actor("profile", "profile-anna"), "request-1")
 
@@ -153,6 +154,10 @@ class Shop:
     def connect(self) -> Connection[Any]:
         return connect_to(self.dsn)
 
+    def as_owner(self) -> Connection[Any]:
+        """A connection of whoever owns the database, which no service ever is."""
+        return connect_to(owner_of(self.dsn))
+
     def query(self, sql: LiteralString, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Ask the database directly."""
         with self.connect() as connection:
@@ -167,26 +172,16 @@ class Shop:
         return [r.data.note for r in self.log() if isinstance(r.data, NoteAdded) and r.stream == product_id]
 
 
-def migrate(dsn: str, views: Sequence[View]) -> None:
-    """Everything the mechanism keeps in a database; processes that start together take turns, as services do."""
-    store = datastore(dsn, connections=2)
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
-        OrderedRecorder(store).create_table()
-        store.close()
-        for statement in (relay.TABLE, inbox.TABLES, idempotency.TABLE, dead_letters.TABLE):
-            connection.execute(statement)
-        for view in views:
-            for table in view.tables.values():
-                connection.execute(table)
-
-
 @asynccontextmanager
-async def open_shop(dsn: str, views: Sequence[View] | None = None) -> AsyncIterator[Shop]:
-    """One replica, open; the views change in its commits (both, unless others are named)."""
+async def open_shop(dsn: str, views: Sequence[View] | None = None, *, migrates: bool = True) -> AsyncIterator[Shop]:
+    """One replica, open; the views change in its commits (both, unless others are named).
+
+    One that does not migrate knows no more than the address of the service's own role.
+    """
     everything: list[View] = [Plates(), Notebook()]
     inline = everything if views is None else views
-    migrate(dsn, [*everything, *inline])
+    if migrates:
+        schema.migrate(owner_of(dsn), Roles.of(dsn), [*everything, *inline])
     store = datastore(dsn, connections=4)
     recorder = OrderedRecorder(store)
     writer = GroupCommit(lambda: connect_to(dsn))

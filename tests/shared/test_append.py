@@ -162,10 +162,12 @@ async def test_a_decision_whose_asker_went_away_does_no_harm(shop: Shop) -> None
         "MERGE INTO events e USING (SELECT 1) s ON true WHEN MATCHED THEN DELETE",
     ],
 )
-async def test_history_is_only_ever_added_to(shop: Shop, sql: LiteralString) -> None:
+async def test_history_is_only_ever_added_to_by_the_service_and_by_its_owner(shop: Shop, sql: LiteralString) -> None:
     await shop.streams.change(PRODUCT, "product-1", order("product-1", "DK12345"), ANNA)
-    with shop.connect() as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
-        connection.execute(sql)
+    with shop.connect() as service, pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied"):
+        service.execute(sql)
+    with shop.as_owner() as owner, pytest.raises(psycopg.errors.InsufficientPrivilege, match="only ever added to"):
+        owner.execute(sql)
     assert len(shop.log()) == 1
 
 

@@ -115,7 +115,7 @@ async def test_after_the_defect_is_mended_a_redrive_applies_all_in_order(shop: S
 
 
 async def test_a_statement_that_the_database_refuses_for_good_is_parked_and_not_tried_for_ever(shop: Shop) -> None:
-    with shop.connect() as connection:
+    with shop.as_owner() as connection:
         connection.execute("CREATE UNIQUE INDEX ON notebook (said)")
     long = "".join(chr(0x4E00 + number * 7919 % 20000) for number in range(4000))
     elsewhere = Elsewhere()

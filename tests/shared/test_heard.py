@@ -6,17 +6,20 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from structlog.testing import capture_logs
 
+from shared import schema
 from shared.broker import Topic
 from shared.database import Database
-from shared.heard import TABLE, Heard, RevocationsNotHeard
+from shared.heard import Heard, RevocationsNotHeard
 from shared.http.problems import headers_of, status_of
 from shared.settings import KafkaSettings
 from shared.subscription import Subscription
-from tests.parts import Broker
+from shared.wall import Roles
+from tests.parts import Broker, owner_of
 from tests.shared.topics import send
 
 ONE, TWO = Topic("one.events", 2), Topic("two.events", 1)
@@ -27,9 +30,9 @@ EVERY = [TopicPartition("one.events", 0), TopicPartition("one.events", 1), Topic
 
 @pytest.fixture
 async def opened(database: str) -> AsyncIterator[Database]:
+    schema.migrate(owner_of(database), Roles.of(database), [])
     opened = Database(database, connections=2)
     await opened.open()
-    await opened.execute(TABLE)
     yield opened
     await opened.close()
 
@@ -75,11 +78,14 @@ async def test_replicas_share_what_they_heard_of_their_own_partitions(opened: Da
     idle.must_be_fresh()
 
 
-async def test_what_was_heard_gets_older_by_itself_even_when_the_database_is_gone(opened: Database) -> None:
+async def test_what_was_heard_gets_older_by_itself_even_when_the_database_is_gone(
+    opened: Database, database: str
+) -> None:
     heard = Heard(opened, [TWO], 0.3)
     await heard.note({EVERY[2]: 0.0})
     heard.must_be_fresh()
-    await opened.execute("DROP TABLE heard")
+    with psycopg.connect(owner_of(database)) as owner:
+        owner.execute("DROP TABLE heard")
     await asyncio.sleep(0.4)
     with pytest.raises(RevocationsNotHeard):
         heard.must_be_fresh()

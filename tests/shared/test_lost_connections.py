@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from deploy.local.postgres import Postgres
 from shared.errors import Unavailable
 from shared.eventstore.recorder import APPEND_LOCK
+from tests.parts import known
 from tests.shared.cable import Cable
 from tests.shared.shop import ANNA, PRODUCT, PlateTaken, Shop, note, open_shop, order
 
@@ -28,7 +29,7 @@ def cable(database: str) -> Iterator[Cable]:
 @pytest.fixture
 async def far(shop: Shop, cable: Cable) -> AsyncIterator[Shop]:
     """A replica whose connections go through a cable; `shop` is one that sits beside the database."""
-    async with open_shop(make_conninfo(shop.dsn, host="127.0.0.1", port=cable.port)) as opened:
+    async with open_shop(make_conninfo(shop.dsn, host="127.0.0.1", port=cable.port), migrates=False) as opened:
         await opened.streams.change(PRODUCT, "product-1", note("product-1", "first"), ANNA)
         yield opened
 
@@ -92,7 +93,7 @@ def durable() -> Iterator[Postgres]:
 
 
 async def test_a_server_that_is_killed_and_starts_again_has_what_was_acknowledged(durable: Postgres) -> None:
-    async with open_shop(durable.create_database("shop")) as shop:
+    async with open_shop(known(durable.create_database("shop"))) as shop:
         asking = asyncio.create_task(append_for(shop, "a", seconds=3.0))
         await asyncio.sleep(0.7)
         await asyncio.to_thread(durable.kill)
@@ -103,7 +104,7 @@ async def test_a_server_that_is_killed_and_starts_again_has_what_was_acknowledge
 
 
 async def test_while_the_server_is_down_the_answer_is_to_ask_again_later(durable: Postgres) -> None:
-    async with open_shop(durable.create_database("later")) as shop:
+    async with open_shop(known(durable.create_database("later"))) as shop:
         await shop.streams.change(PRODUCT, "product-1", note("product-1", "before"), ANNA)
         await asyncio.to_thread(durable.stop)
         try:

@@ -23,6 +23,8 @@ from shared.inbox import Inbox
 from shared.rebuild import Progress, RebuildFailed, Sources, difference, rebuild
 from shared.settings import KafkaSettings
 from shared.views import View
+from shared.wall import Roles
+from tests.parts import owner_of
 from tests.shared.shop import ANNA, PRODUCT, Notebook, Plates, PlateTaken, Shop, close, note, open_shop, order
 
 
@@ -131,7 +133,8 @@ class Quay:
     def sources(self) -> Sources:
         return Sources(
             source="shop",
-            dsn=self.shop.dsn,
+            owner=owner_of(self.shop.dsn),
+            roles=Roles.of(self.shop.dsn),
             recorder=self.shop.recorder,
             views=VIEWS,
             copies=COPIES,

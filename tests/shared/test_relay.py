@@ -207,7 +207,7 @@ async def test_appends_go_on_while_the_broker_is_down_and_the_relay_catches_up(
 async def test_a_row_that_cannot_be_published_stops_the_relay_visibly_and_not_for_ever(
     shop: Shop, relay: Relay
 ) -> None:
-    with shop.connect() as connection:
+    with shop.as_owner() as connection:
         connection.execute("ALTER TABLE events ALTER originator_id TYPE text")
         connection.execute(
             "INSERT INTO events (originator_id, originator_version, topic, state) VALUES ('product-9', 1, 'x', '{}')"
@@ -227,7 +227,7 @@ def shop_forgets(shop: Shop, position: int) -> None:
 
 def restore_to(shop: Shop, position: int) -> None:
     """As if the database came from a backup: events, their numbers and what the relay knew are of that time."""
-    with shop.connect() as connection:
+    with shop.as_owner() as connection:
         connection.execute("ALTER TABLE events DISABLE TRIGGER USER")
         connection.execute("DELETE FROM events WHERE notification_id > %s", (position,))
         connection.execute("ALTER TABLE events ENABLE TRIGGER USER")

@@ -92,7 +92,7 @@ def test_of_several_versions_of_a_stream_the_highest_counts() -> None:
 
 
 async def test_without_the_database_nothing_is_said_to_be_applied() -> None:
-    database = Database("host=127.0.0.1 port=9 connect_timeout=1", connections=1)
+    database = Database("host=127.0.0.1 port=9 user=shop connect_timeout=1", connections=1)
     database._pool.timeout = 0.2
     await database.open()
     applied = Applied(database, own=frozenset({"product"}), follows=frozenset())

@@ -89,12 +89,13 @@ BEGIN
     IF NOT EXISTS (SELECT FROM grants WHERE profile_id = who) THEN
         RAISE check_violation USING CONSTRAINT = 'grant_must_hold', MESSAGE = 'gone';
     END IF;
-END $$
+END $$;
+GRANT SELECT, INSERT ON grants TO test
 """
 
 
 async def test_a_guard_that_does_not_hold_any_more_refuses_the_command(shop: Shop) -> None:
-    with shop.connect() as connection:
+    with shop.as_owner() as connection:
         connection.execute(GRANT_MUST_HOLD)
     cause = ANNA.under("account-administrator", Statement("SELECT grant_must_hold(%s)", ("profile-anna",)))
     with pytest.raises(ConstraintViolated, match="grant_must_hold"):
@@ -106,8 +107,9 @@ async def test_a_guard_that_does_not_hold_any_more_refuses_the_command(shop: Sho
 
 
 async def test_bookkeeping_commits_with_the_events_or_fails_with_them(shop: Shop) -> None:
-    with shop.connect() as connection:
+    with shop.as_owner() as connection:
         connection.execute("CREATE TABLE kept (seen text CONSTRAINT kept_once PRIMARY KEY, answer text)")
+        connection.execute("GRANT SELECT, INSERT ON kept TO test")
     keep = Cause(
         ANNA.actor,
         "request-1",

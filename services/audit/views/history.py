@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, LiteralString, Self
 
 from services.audit.about import about, people, places
+from services.profiles.reach import ASKER_IS_STAFF
+from shared.actor import Actor
 from shared.database import Database, Row
 from shared.envelope import Recorded
 from shared.errors import Refusal
@@ -41,6 +43,15 @@ class History:
                 PRIMARY KEY (entity_id, at, event_id))""",
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
+    rows_for_reader: ClassVar[Mapping[str, LiteralString]] = {
+        "history": f"""{ASKER_IS_STAFF} OR CASE
+            WHEN places <> '{{}}' THEN EXISTS (
+                SELECT 1 FROM unnest(places) AS place WHERE place IN (SELECT asker_surroundings()))
+            ELSE people <> '{{}}' AND NOT EXISTS (
+                SELECT 1 FROM unnest(people) AS person WHERE person NOT IN (SELECT asker_surroundings())) END""",
+        "history_about": f"""{ASKER_IS_STAFF}
+            OR EXISTS (SELECT 1 FROM history h WHERE h.event_id = history_about.event_id)""",
+    }
 
     def __init__(self, own: str) -> None:
         """`own` is the service whose events are taken in while they are appended, before they have a position."""
@@ -123,16 +134,7 @@ _ALL: LiteralString = f"""
 # who hold something there. A place outside has no history for the asker, even where an entry within names it too. Of a
 # grant on something else only its kind is shown.
 _WITHIN: LiteralString = f"""
-    WITH mine AS MATERIALIZED (
-        SELECT m.account_id, r.agreement_id, r.company_id
-        FROM administered_accounts(%(who)s) m LEFT JOIN reach_accounts r USING (account_id)),
-    inside AS MATERIALIZED (
-        SELECT account_id AS id FROM mine
-        UNION SELECT product_id FROM reach_products JOIN mine USING (account_id)
-        UNION SELECT agreement_id FROM mine WHERE agreement_id IS NOT NULL
-        UNION SELECT company_id FROM mine WHERE company_id IS NOT NULL
-        UNION SELECT profile_id FROM reach_grants WHERE account_id IN (SELECT account_id FROM mine)
-            OR kind = 'main-administrator' AND target_id IN (SELECT agreement_id FROM mine))
+    WITH inside AS MATERIALIZED (SELECT id FROM surroundings(%(who)s) WHERE id IS NOT NULL)
     SELECT {_COLUMNS}, seen.via,
            CASE WHEN split_part(h.grant, ':', 2) IN (SELECT id FROM inside) THEN h.grant
                 ELSE split_part(h.grant, ':', 1) END AS "grant",
@@ -147,16 +149,16 @@ _WITHIN: LiteralString = f"""
 
 
 async def history_of(
-    database: Database, entity_id: str, *, within_reach_of: str | None, after: Cursor, limit: int
+    database: Database, actor: Actor, entity_id: str, *, staff: bool, after: Cursor, limit: int
 ) -> list[Row]:
-    """At most `limit` entries after a place, oldest first; only those in reach of a profile, if one is named.
+    """At most `limit` entries after a place, oldest first, of those in the actor's reach.
 
     `via` is an entity in reach in which the entry lies, `newest` the time of the newest entry. Raises Unavailable.
     """
     asked = {"entity": entity_id, "at": after.at, "event_id": after.event_id, "until": after.until, "limit": limit}
-    if within_reach_of is None:
-        return await database.rows(_ALL, asked)
-    rows = await database.rows(_WITHIN, {**asked, "who": within_reach_of})
+    if staff:
+        return await database.asked_by(actor).rows(_ALL, asked)
+    rows = await database.asked_by(actor).rows(_WITHIN, {**asked, "who": actor.id})
     return [{**row, "data": _withhold(row["data"], row["outside"])} for row in rows]
 
 

@@ -10,8 +10,9 @@ from services.company.events import (
     FrameworkAgreementEnded,
     FrameworkAgreementOpened,
 )
+from services.profiles.reach import ASKER_IS_STAFF
 from shared.actor import Actor
-from shared.database import Database, Row
+from shared.database import Asked, Database, Row
 from shared.envelope import Recorded
 from shared.errors import Refusal
 from shared.eventstore.statement import Statement
@@ -31,6 +32,9 @@ class Accounts:
             CREATE INDEX IF NOT EXISTS accounts_company ON accounts (company_id)"""
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
+    rows_for_reader: ClassVar[Mapping[str, LiteralString]] = {
+        "accounts": f"{ASKER_IS_STAFF} OR account_id IN (SELECT asker_accounts())"
+    }
 
     def changes(self, recorded: Recorded) -> Iterable[Statement]:
         match recorded.data:
@@ -78,9 +82,9 @@ async def in_reach(
 ) -> list[Row]:
     """A page of the accounts that the actor administers, of one company or of all, in the order of their ids."""
     asked = {"who": actor.id, "company": company, "after": after, "limit": PAGE}
-    return await database.rows(_ALL if staff else _IN_REACH, asked)
+    return await database.asked_by(actor).rows(_ALL if staff else _IN_REACH, asked)
 
 
-async def one(database: Database, account_id: str) -> Row | None:
-    """What is known of an account, whoever asks. Raises Unavailable."""
+async def one(database: Database | Asked, account_id: str) -> Row | None:
+    """What is known of an account: here, or to one person. Raises Unavailable."""
     return await database.row(f"{_ACCOUNTS} WHERE a.account_id = %s", (account_id,))

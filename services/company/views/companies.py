@@ -9,8 +9,9 @@ from services.company.events import (
     FrameworkAgreementEnded,
     FrameworkAgreementOpened,
 )
+from services.profiles.reach import ASKER_IS_STAFF
 from shared.actor import Actor
-from shared.database import Database, Row
+from shared.database import Asked, Database, Row
 from shared.envelope import Recorded
 from shared.errors import Refusal
 from shared.eventstore.statement import Statement
@@ -30,6 +31,9 @@ class Companies:
                 invoice_email text, agreement_id text UNIQUE, framework_account_id text)"""
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
+    rows_for_reader: ClassVar[Mapping[str, LiteralString]] = {
+        "companies": f"{ASKER_IS_STAFF} OR company_id IN (SELECT asker_companies())"
+    }
 
     def changes(self, recorded: Recorded) -> Iterable[Statement]:
         match recorded.data:
@@ -71,11 +75,12 @@ _ALL: LiteralString = "SELECT * FROM companies WHERE company_id > %(after)s ORDE
 
 async def in_reach(database: Database, actor: Actor, *, staff: bool, after: str = "") -> list[Row]:
     """A page of companies with an account that the actor administers, in the order of their ids."""
-    return await database.rows(_ALL if staff else _IN_REACH, {"who": actor.id, "after": after, "limit": PAGE})
+    asked = {"who": actor.id, "after": after, "limit": PAGE}
+    return await database.asked_by(actor).rows(_ALL if staff else _IN_REACH, asked)
 
 
-async def one(database: Database, company_id: str) -> Row | None:
-    """What is known of a company, whoever asks. Raises Unavailable."""
+async def one(database: Database | Asked, company_id: str) -> Row | None:
+    """What is known of a company: here, or to one person. Raises Unavailable."""
     return await database.row("SELECT * FROM companies WHERE company_id = %s", (company_id,))
 
 

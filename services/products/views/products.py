@@ -16,8 +16,9 @@ from services.products.events import (
     ReferenceChanged,
     VehicleDescribed,
 )
+from services.profiles.reach import ASKER_IS_STAFF
 from shared.actor import Actor
-from shared.database import Database, Row
+from shared.database import Asked, Database, Row
 from shared.envelope import Recorded
 from shared.errors import Refusal
 from shared.eventstore.statement import Statement
@@ -41,6 +42,10 @@ class Products:
             CREATE INDEX IF NOT EXISTS products_account ON products (account_id)"""
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
+    rows_for_reader: ClassVar[Mapping[str, LiteralString]] = {
+        "products": f"""{ASKER_IS_STAFF} OR account_id IN (SELECT asker_accounts())
+            OR product_id IN (SELECT asker_products())"""
+    }
 
     def changes(self, recorded: Recorded) -> Iterable[Statement]:
         match recorded.data:
@@ -150,8 +155,7 @@ _WANTED: LiteralString = """
 _IN_REACH: LiteralString = f"""
     WITH reached AS (
         SELECT product_id FROM products JOIN administered_accounts(%(who)s) USING (account_id)
-        UNION SELECT g.target_id FROM reach_grants g JOIN reach_products r ON r.product_id = g.target_id AND r.open
-        WHERE g.profile_id = %(who)s AND g.kind = 'product-access')
+        UNION SELECT product_id FROM accessed_products(%(who)s))
     SELECT {_COLUMNS} FROM products p JOIN reached USING (product_id) {_WANTED}"""
 _ALL: LiteralString = f"SELECT {_COLUMNS} FROM products p {_WANTED}"
 
@@ -166,9 +170,9 @@ async def in_reach(database: Database, actor: Actor, wanted: Wanted, *, staff: b
         "reference": searched(wanted.reference),
         "limit": PAGE,
     }
-    return await database.rows(_ALL if staff else _IN_REACH, asked)
+    return await database.asked_by(actor).rows(_ALL if staff else _IN_REACH, asked)
 
 
-async def one(database: Database, product_id: str) -> Row | None:
-    """What is known of a product, whoever asks. Raises Unavailable."""
+async def one(database: Database | Asked, product_id: str) -> Row | None:
+    """What is known of a product: here, or to one person. Raises Unavailable."""
     return await database.row(f"SELECT {_COLUMNS} FROM products p WHERE p.product_id = %s", (product_id,))

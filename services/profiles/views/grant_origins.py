@@ -19,6 +19,7 @@ from services.profiles.events import (
     ProfileCancelled,
 )
 from services.profiles.policy import ACCOUNT, MAIN, PRODUCT
+from services.profiles.reach import GRANT_IN_REACH
 from shared.database import Database, Row
 from shared.envelope import Recorded
 from shared.errors import Refusal
@@ -39,6 +40,7 @@ class GrantOrigins:
             CREATE INDEX IF NOT EXISTS grant_origins_company ON grant_origins (company_id, profile_id)"""
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
+    rows_for_reader: ClassVar[Mapping[str, LiteralString]] = {"grant_origins": GRANT_IN_REACH}
 
     def changes(self, recorded: Recorded) -> Iterable[Statement]:
         match recorded.data:

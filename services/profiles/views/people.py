@@ -11,6 +11,7 @@ from services.profiles.events import (
     ProfileCancelled,
     ProfileCreated,
 )
+from services.profiles.reach import ASKER_IS_STAFF
 from shared.actor import Actor
 from shared.database import Database, Row
 from shared.envelope import Recorded
@@ -31,6 +32,10 @@ class People:
                 cancelled boolean NOT NULL DEFAULT false, created_at timestamptz NOT NULL, email_change jsonb)"""
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
+    rows_for_reader: ClassVar[Mapping[str, LiteralString]] = {
+        "people": f"""{ASKER_IS_STAFF} OR profile_id = (SELECT asker('profile'))
+            OR profile_id IN (SELECT asker_people())"""
+    }
 
     def changes(self, recorded: Recorded) -> Iterable[Statement]:
         match recorded.data:
@@ -84,10 +89,9 @@ async def visible_to(
 ) -> list[Row]:
     """People with a grant in the actor's reach, in the order of their ids, after the one named; or just that one."""
     asked = {"seer": actor.id, "after": after, "one": one, "limit": PAGE, "self": None}
-    return await database.rows(_ALL if staff else _VISIBLE, asked)
+    return await database.asked_by(actor).rows(_ALL if staff else _VISIBLE, asked)
 
 
 async def oneself(database: Database, actor: Actor) -> Row | None:
     """The actor's own profile, with all of its grants and what came of the last change of its address."""
-    rows = await database.rows(_ALL, {"after": "", "one": actor.id, "limit": 1, "self": actor.id})
-    return rows[0] if rows else None
+    return await database.asked_by(actor).row(_ALL, {"after": "", "one": actor.id, "limit": 1, "self": actor.id})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import LiteralString, Self
 
 from shared.actor import Actor
-from shared.database import Database, Row
+from shared.database import Asked, Database, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ _REACHED: LiteralString = f"""
 
 
 async def reached_by(
-    database: Database, profile_id: str, *, in_sight_of: Actor | None, after: Cursor, limit: int
+    database: Database | Asked, profile_id: str, *, in_sight_of: Actor | None, after: Cursor, limit: int
 ) -> list[Row]:
     """At most `limit` things that a person reaches, after a place in the list. Raises Unavailable."""
     seer = in_sight_of.id if in_sight_of else None

@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 
 from services.profiles.access import IN_SIGHT
 from shared.actor import Actor
-from shared.database import Database, Row
+from shared.database import Asked, Database, Row
 
 _STRONGEST: LiteralString = (
     "array_position(ARRAY['main-administrator', 'account-administrator', 'product-access'], g.kind), g.target_id"
@@ -45,7 +45,7 @@ _OF_COMPANY: LiteralString = f"""
 
 
 async def holders(
-    database: Database,
+    database: Database | Asked,
     grants: Sequence[tuple[str, str]],
     *,
     below: str | None,
@@ -64,7 +64,13 @@ async def holders(
 
 
 async def holders_in(
-    database: Database, company_id: str, kinds: Sequence[str], *, in_sight_of: Actor | None, after: str, limit: int
+    database: Database | Asked,
+    company_id: str,
+    kinds: Sequence[str],
+    *,
+    in_sight_of: Actor | None,
+    after: str,
+    limit: int,
 ) -> list[Row]:
     """Who holds a grant of one of the kinds anywhere in a company. Raises Unavailable."""
     asked = {"company": company_id, "kinds": list(kinds), **_asked(in_sight_of, after, limit)}

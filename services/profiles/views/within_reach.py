@@ -20,5 +20,5 @@ _SEEN: LiteralString = f"""
 
 async def seen_by(database: Database, actor: Actor, ids: Iterable[str]) -> frozenset[str]:
     """Those of the ids that lie within the reach of somebody who is not of customer service. Raises Unavailable."""
-    rows = await database.rows(_SEEN, {"seer": actor.id, "ids": sorted(set(ids))})
+    rows = await database.asked_by(actor).rows(_SEEN, {"seer": actor.id, "ids": sorted(set(ids))})
     return frozenset(row["id"] for row in rows)
