@@ -10,11 +10,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 SHELL := bash
 .DEFAULT_GOAL := help
 
-# Quick suites first, then the services, those that start whole processes last.
-FIRST := architecture contracts
-LAST := shared deploy access system
+# Quick suites first, then those that take longest: two processes share the work (tests/conftest.py says how).
+FIRST := architecture contracts system access shared deploy
 FOUND := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard $(ROOT)tests/*/test_*.py)))))
-SUITES := $(filter $(FIRST),$(FOUND)) $(filter-out $(FIRST) $(LAST),$(FOUND)) $(foreach last,$(LAST),$(filter $(last),$(FOUND)))
+SUITES := $(foreach first,$(FIRST),$(filter $(first),$(FOUND))) $(filter-out $(FIRST),$(FOUND))
 
 .PHONY: help run test demo bench contracts lock secrets clean
 
@@ -26,7 +25,7 @@ run: $(ROOT).venv/.installed ## Start the whole system here (ARGS="--replicas pr
 
 test: $(ROOT).venv/.installed ## Check format, lint and types, then run every test
 	@cd "$(ROOT)" && set -x && $(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && \
-	$(BIN)/pytest $(addprefix tests/,$(SUITES)) $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup $(addprefix tests/,$(SUITES)) $(ARGS)
 	@echo "make test: format, lint, types and every test are fine."
 
 demo: $(ROOT).venv/.installed ## Walk through one company's day against the running system

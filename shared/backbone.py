@@ -44,6 +44,8 @@ from shared.views import View
 from shared.wall import Roles
 
 PURGE_SECONDS = 3600.0
+IDLE_SECONDS = 65
+"""A connection is kept for longer than clients keep theirs: one that is closed just now would fail the next request."""
 
 
 class Backbone:
@@ -267,5 +269,6 @@ def serve(app: FastAPI, settings: ServiceSettings, name: str) -> None:
         http="httptools",
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=5,
     )

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.parts import KINDS, Broker, Brokers, CannotBeHad, Databases, wanted_k
 
 BROKERS = pytest.StashKey[Brokers]()
 TOLD = pytest.StashKey[list[str]]()
+SHARING_A_SYSTEM = {"access", "system"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,8 +27,28 @@ def pytest_report_header() -> str:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say at the end which were used, and why one was not."""
-    for line in [*config.stash[TOLD], *config.stash[BROKERS].report()]:
+    for line in dict.fromkeys([*config.stash[TOLD], *config.stash[BROKERS].report()]):
         terminalreporter.write_line(line)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run on two processes, those that share a running system run on one, as do those of one file."""
+    for item in items:
+        folder = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group(folder if folder in SHARING_A_SYSTEM else str(item.path)))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes hands over what its tests had to tell."""
+    if hasattr(session.config, "workeroutput"):
+        told = [*session.config.stash[TOLD], *session.config.stash[BROKERS].report()]
+        session.config.workeroutput["told"] = told
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """The process that shows the summary takes it."""
+    node.config.stash[TOLD].extend(getattr(node, "workeroutput", {}).get("told", ()))
 
 
 @pytest.fixture

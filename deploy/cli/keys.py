@@ -10,10 +10,10 @@ from rich.table import Table
 
 from deploy.cli.screen import said_clearly, screen
 from deploy.cli.where import FOLDER, Folder, settings_of
-from services.auth.categories import COMMAND_LINE
 from services.auth.domain.signing_key import SETTLING
-from services.auth.key_rotation import KeyRotation
 from services.auth.service import assemble
+from services.auth.use_cases.categories import COMMAND_LINE
+from services.auth.use_cases.key_rotation import KeyRotation
 from shared.cause import Cause
 from shared.ids import uuid7
 from shared.tokens import KNOWN
@@ -49,7 +49,7 @@ async def _with_keys(folder: Path, act: Callable[[KeyRotation], Awaitable[str | 
     auth = assemble(settings_of("auth", folder))
     await auth.backbone.open_store()
     try:
-        return await act(auth.rotation)
+        return await act(auth.use.keys)
     finally:
         await auth.backbone.close_store()
 

@@ -8,8 +8,8 @@ import typer
 
 from deploy.cli.screen import said_clearly, screen
 from deploy.cli.where import FOLDER, Folder, settings_of
-from services.auth.categories import COMMAND_LINE
 from services.auth.service import assemble
+from services.auth.use_cases.categories import COMMAND_LINE
 from shared.cause import Cause
 from shared.ids import uuid7
 
@@ -31,7 +31,7 @@ async def _add(email: str, name: str, folder: Path) -> str:
     auth = assemble(settings_of("auth", folder))
     await auth.backbone.open_store()
     try:
-        written = await auth.use.add_staff(email, name, Cause(COMMAND_LINE, uuid7().hex))
+        written = await auth.use.staff.add(email, name, Cause(COMMAND_LINE, uuid7().hex))
     finally:
         await auth.backbone.close_store()
     return f"{written.answer['staff_id']} is {name} of customer service and logs in as {email}."

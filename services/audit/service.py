@@ -18,7 +18,7 @@ from shared.settings import ServiceSettings
 NAME = "audit"
 EVERY_SERVICE = ("auth", "company", "products", "profiles")
 EVERY_KIND_OF_STREAM = (
-    *("staff", "challenge", "email-change", "session", "key"),
+    *("staff", "challenge", "email-change", "login", "session", "key", "alarm"),
     *("company", "product", "profile", "attempt"),
 )
 

@@ -6,7 +6,6 @@ carries the queue's row and the inbox's entry, so one grant is one mail, whateve
 
 from collections.abc import Mapping
 
-from services.auth.email_change import EmailChange
 from services.auth.use_cases import UseCases
 from services.profiles.events import (
     AccountAdministratorGranted,
@@ -21,22 +20,24 @@ from shared.events import Event
 from shared.inbox import Reaction
 
 
-def reactions(use: UseCases, email_change: EmailChange) -> Mapping[type[Event], Reaction]:
+def reactions(use: UseCases) -> Mapping[type[Event], Reaction]:
     """The reactions of auth."""
 
     async def whenever_a_profile_is_cancelled_its_sessions_end(recorded: Recorded, cause: Cause) -> None:
         cancelled = recorded.data
         assert isinstance(cancelled, ProfileCancelled)  # noqa: S101 (narrows: registered for it)
-        await use.end_sessions_of(cancelled.profile_id, cause)
+        await use.sessions.end_sessions_of(cancelled.profile_id, cause)
 
     async def whenever_somebody_is_granted_something_they_are_told(recorded: Recorded, cause: Cause) -> None:
         profile_id, about = _in_short(recorded)
-        await use.tell_of_grant(profile_id, about, event_id=recorded.id, granted_at=recorded.time, cause=cause)
+        await use.grant_mails.tell_of_grant(
+            profile_id, about, event_id=recorded.id, granted_at=recorded.time, cause=cause
+        )
 
     async def whenever_somebody_has_another_address_the_old_one_is_told(recorded: Recorded, cause: Cause) -> None:
         changed = recorded.data
         assert isinstance(changed, EmailChanged)  # noqa: S101 (narrows: registered for it)
-        await email_change.tell_old_address(
+        await use.email_change.tell_old_address(
             changed.profile_id, event_id=recorded.id, changed_at=recorded.time, cause=cause
         )
 

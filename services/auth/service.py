@@ -11,26 +11,40 @@ from fastapi import FastAPI
 from pydantic import Field, SecretStr, model_validator
 
 from services.auth import api
+from services.auth.adapters.authenticator_apps import AuthenticatorApps
+from services.auth.adapters.clock_check import ClockCheck
 from services.auth.adapters.codes import Codes
+from services.auth.adapters.guess_budget import GuessBudget
 from services.auth.adapters.kept_codes import KeptCodes
 from services.auth.adapters.key_ring import KeyRing, KeyRingTables
+from services.auth.adapters.known_devices import KnownDevices
 from services.auth.adapters.mail_queue import MailQueue
 from services.auth.adapters.mailer import Mailer
 from services.auth.adapters.post import Post
+from services.auth.adapters.recovery_codes import RecoveryCodes
 from services.auth.adapters.sealing import Sealer
 from services.auth.adapters.session_secrets import SessionSecrets
 from services.auth.domain.limits import Limits
 from services.auth.domain.whereabouts import Language
-from services.auth.email_change import EmailChange
 from services.auth.events import AttemptRefused
-from services.auth.key_rotation import KeyRotation
 from services.auth.keys import SigningKeys, find_key
 from services.auth.reactions import reactions
-from services.auth.session_endings import SessionEndings
-from services.auth.session_room import RoomForSessions
-from services.auth.session_secret import Recognition
 from services.auth.upkeep import Upkeep
 from services.auth.use_cases import UseCases
+from services.auth.use_cases.asking import AskingForCodes
+from services.auth.use_cases.email_change import EmailChange
+from services.auth.use_cases.grant_mails import GrantMails
+from services.auth.use_cases.key_rotation import KeyRotation
+from services.auth.use_cases.login import LoggingIn
+from services.auth.use_cases.methods import Methods
+from services.auth.use_cases.proofs import Proofs
+from services.auth.use_cases.reinvitations import Reinvitations
+from services.auth.use_cases.session_endings import SessionEndings
+from services.auth.use_cases.session_room import RoomForSessions
+from services.auth.use_cases.session_secret import Recognition
+from services.auth.use_cases.sessions import Sessions
+from services.auth.use_cases.staff import StaffMembers
+from services.auth.views.login_methods import LoginMethods
 from services.auth.views.names import Names
 from services.auth.views.open_sessions import OpenSessions, must_be_open
 from services.auth.views.people import People
@@ -53,8 +67,14 @@ class Settings(ServiceSettings):
 
     code_pepper: SecretStr
     """Under which codes are kept; in no database (C-16)."""
+    code_pepper_version: int = Field(default=1, ge=1)
+    """Goes up by one with a new pepper."""
+    code_pepper_before: SecretStr | None = None
+    """The pepper of the version before, for the codes under way while it is changed."""
     secrets_key: SecretStr
-    """Under which codes on their way and signing keys are sealed (C-17)."""
+    """Under which codes on their way, signing keys and the seeds of apps are sealed (C-17, C-23)."""
+    secrets_key_before: SecretStr | None = None
+    """The one before, under which what was sealed then is still opened."""
     smtp_url: str = "smtp://127.0.0.1:8125"
     mail_from: str = "selfservice@example.com"
     site_url: str = "http://127.0.0.1:8080"
@@ -67,12 +87,17 @@ class Settings(ServiceSettings):
     def production_has_strong_secrets(self) -> Self:
         """What a person can remember or guess is for development only."""
         if self.environment == "production":
-            secrets = {"CODE_PEPPER": self.code_pepper, "SECRETS_KEY": self.secrets_key}
+            secrets = {
+                "CODE_PEPPER": self.code_pepper,
+                "SECRETS_KEY": self.secrets_key,
+                **({"CODE_PEPPER_BEFORE": self.code_pepper_before} if self.code_pepper_before else {}),
+                **({"SECRETS_KEY_BEFORE": self.secrets_key_before} if self.secrets_key_before else {}),
+            }
             values = {name: secret.get_secret_value() for name, secret in secrets.items()}
             if weak := [name for name, value in values.items() if len(value) < STRONG]:
                 raise ValueError(f"{' and '.join(weak)} must have at least {STRONG} characters")
             if len(set(values.values())) < len(values):
-                raise ValueError("CODE_PEPPER and SECRETS_KEY must not be the same")
+                raise ValueError("CODE_PEPPER and SECRETS_KEY must not be the same, nor as before")
         return self
 
 
@@ -82,8 +107,6 @@ class Auth:
 
     backbone: Backbone
     use: UseCases
-    email_change: EmailChange
-    rotation: KeyRotation
     upkeep: Upkeep
     mailer: Mailer
     app: FastAPI
@@ -92,13 +115,17 @@ class Auth:
 def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
     """Auth with all its parts, nothing of it started."""
     people, signing_keys, reach = People(), SigningKeys(), Reach()
-    kept_beside_the_log = (KeptCodes(), SessionSecrets(), MailQueue(), KeyRingTables())
+    # Codes before counters: whoever takes a code takes the turn of its account first.
+    kept_beside_the_log = (
+        *(KnownDevices(), KeptCodes(), GuessBudget(), AuthenticatorApps(), RecoveryCodes()),
+        *(SessionSecrets(), MailQueue(), KeyRingTables()),
+    )
     backbone = Backbone(
         NAME,
         settings,
-        own=("staff", "challenge", "email-change", "session", "key", "attempt"),
+        own=("staff", "challenge", "email-change", "login", "session", "key", "alarm", "attempt"),
         # `people` and `reach` are copies; they stand here too for the refusals of their guards, and for our own staff.
-        views=(StaffByAddress(), OpenSessions(), signing_keys, people, reach, *kept_beside_the_log),
+        views=(StaffByAddress(), OpenSessions(), LoginMethods(), signing_keys, people, reach, *kept_beside_the_log),
         hears=("profiles", "company", "products"),
         heeds=("profiles",),
         follows=("profile", "company", "product"),
@@ -107,24 +134,33 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
         clock=clock,
     )
     streams, database, limits = backbone.streams, backbone.database, settings.limits
-    sealer = Sealer(settings.secrets_key.get_secret_value())
-    ring = KeyRing(database, sealer)
-    codes = Codes(settings.code_pepper.get_secret_value())
-    use = UseCases(
-        streams=streams,
-        database=database,
-        clock=clock,
-        limits=limits,
-        codes=codes,
-        sealer=sealer,
-        ring=ring,
-        room=RoomForSessions(streams=streams, database=database, clock=clock, limits=limits, codes=codes),
-        recognition=Recognition(streams=streams, database=database, limits=limits, codes=codes, sealer=sealer),
+    sealer = Sealer(settings.secrets_key.get_secret_value(), before=_revealed(settings.secrets_key_before))
+    ring, clock_check = KeyRing(database, sealer), ClockCheck(database, clock)
+    codes = Codes(
+        settings.code_pepper.get_secret_value(),
+        version=settings.code_pepper_version,
+        before=_revealed(settings.code_pepper_before),
     )
-    sessions = SessionEndings(streams=streams, database=database, clock=clock, limits=limits, access=Access(database))
-    email_change = EmailChange(streams=streams, database=database, clock=clock, limits=limits, codes=codes, login=use)
+    parts: dict[str, Any] = {"streams": streams, "database": database, "clock": clock, "limits": limits}
+    asking = AskingForCodes(**parts, codes=codes, sealer=sealer)
+    proofs = Proofs(database, codes, sealer, limits)
+    room = RoomForSessions(**parts, codes=codes)
+    login = LoggingIn(**parts, codes=codes, proofs=proofs, clock_check=clock_check, room=room)
+    recognition = Recognition(streams=streams, database=database, limits=limits, codes=codes, sealer=sealer)
     rotation = KeyRotation(streams=streams, clock=clock, ring=ring)
-    upkeep = Upkeep(streams=streams, database=database, clock=clock, limits=limits, rotation=rotation)
+    use = UseCases(
+        asking=asking,
+        login=login,
+        email_change=EmailChange(**parts, codes=codes, asking=asking, login=login),
+        sessions=Sessions(**parts, ring=ring, recognition=recognition),
+        session_endings=SessionEndings(**parts, access=Access(database)),
+        keys=rotation,
+        methods=Methods(**parts, sealer=sealer, clock_check=clock_check, site=settings.site_url),
+        reinvitations=Reinvitations(**parts, access=Access(database)),
+        staff=StaffMembers(streams, database),
+        grant_mails=GrantMails(streams, clock),
+    )
+    upkeep = Upkeep(**parts, rotation=rotation, clock_check=clock_check)
     post = Post(settings.smtp_url, settings.mail_from, clock)
     mailer = Mailer(
         database=database,
@@ -135,24 +171,30 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
         site=settings.site_url,
         language=settings.mail_language,
     )
-    backbone.reacts(reactions(use, email_change))
+    backbone.reacts(reactions(use))
     for work, pause_seconds in (
         (mailer.run, 1.0),
         (mailer.wipe_expired, 1.0),
         (upkeep.keep_signing_key_fresh, 60.0),
         (upkeep.end_what_is_over, 15.0),
+        (upkeep.watch_guessing, 15.0),
+        (upkeep.tell_of_hard_stops, 15.0),
+        (upkeep.watch_clock, 60.0),
         (upkeep.forget_old, 600.0),
     ):
         backbone.runs(_again_and_again(work, pause_seconds))
     door = backbone.door(partial(find_key, database), partial(must_be_open, database))
-    routes = api.routes(use, email_change, sessions, door)
-    return Auth(backbone, use, email_change, rotation, upkeep, mailer, backbone.app(routes, door))
+    return Auth(backbone, use, upkeep, mailer, backbone.app(api.routes(use, door), door))
 
 
 def build(settings: Settings) -> tuple[Backbone, FastAPI]:
     """Auth, put together: its parts for the command line, its application for the server."""
     auth = assemble(settings)
     return auth.backbone, auth.app
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 def _again_and_again(

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Depends, Request
@@ -15,9 +15,11 @@ from services.gateway.adapters.services import Asking, Service
 from services.gateway.contract import PREFIX, Document
 from services.gateway.credentials import (
     CHALLENGE,
+    DEVICE,
     JSON,
     challenge_of,
     clear_cookie,
+    device_of,
     session_cookie,
     session_held,
     set_cookie,
@@ -35,22 +37,35 @@ LOGIN: dict[int | str, dict[str, Any]] = {status: COMMAND[status] for status in 
 WITH_CHALLENGE = {**LOGIN, 401: COMMAND[401]}
 
 
+Authenticator = Literal["mailed-code", "authenticator-app", "recovery-code"]
+
+
 class LoginCodeForm(Form):
     """Somebody wants to log in."""
 
     email: str = Field(min_length=1, max_length=320, examples=["anna@nordlys.example.com"])
+    by: Authenticator = Field(default="mailed-code", description="Only for `mailed-code` is a code mailed.")
 
 
 class LoginForm(Form):
-    """The code from the mail, in the browser that asked for it."""
+    """A code, in the browser that asked for it."""
 
-    code: Annotated[str, StringConstraints(max_length=7)] = Field(examples=["012 345"])
+    code: Annotated[str, StringConstraints(max_length=40)] = Field(
+        examples=["012 345"], description="The six digits of the mail or of the app, or a recovery code."
+    )
+    by: Authenticator = Field(default="mailed-code", description="What the code is of.")
 
 
 class CodeOnItsWay(Answer):
     """The same for every address (L2); the browser has got a challenge as a cookie."""
 
     expires_in: int = Field(examples=[300], description="Seconds.")
+
+
+class HalfLogin(Answer):
+    """This person logs in with two codes, and one was right; the other is given in the same way."""
+
+    next: Authenticator = Field(examples=["authenticator-app"])
 
 
 class LoggedIn(Answer):
@@ -77,8 +92,8 @@ def login(auth: Service, seals: Seals, *, codes: Buckets, tries: Buckets, truste
     async def request_code(form: LoginCodeForm, request: Request) -> Response:
         """Have a login code mailed (L1); the answer is the same whether the address is known or not (L2)."""
         codes.take(address_of(request.scope, trusted_hops))
-        asked_for = {"email": form.email, "where": whereabouts(request.scope, trusted_hops)}
-        answered = await auth.ask(_asking(request, "/login/codes", asked_for))
+        asked_for = {"email": form.email, "by": form.by, **_origin(request, trusted_hops)}
+        answered = await auth.ask(_asking(request, "/login/codes", asked_for, once=True))
         if answered.status != 202:
             return _as_it_is(answered)
         asked = orjson.loads(answered.body)
@@ -90,29 +105,40 @@ def login(auth: Service, seals: Seals, *, codes: Buckets, tries: Buckets, truste
         "/login/sessions",
         status_code=201,
         operation_id="logIn",
-        responses=WITH_CHALLENGE,
+        responses={**WITH_CHALLENGE, 202: {"model": HalfLogin}},
         response_model=LoggedIn,
         openapi_extra={"security": [{"challenge": []}], "x-operations": ["login.log-in"]},
     )
     async def log_in(form: LoginForm, request: Request) -> Response:
-        """Log in with the mailed code, in the browser that asked for it (L1, L4)."""
+        """Log in with a code, in the browser that asked for it; some people are asked for two (L1, L4)."""
         tries.take(address_of(request.scope, trusted_hops))
-        challenge = challenge_of(request.headers)
-        given = {"challenge": challenge, "code": form.code, "where": whereabouts(request.scope, trusted_hops)}
+        given = {"challenge": challenge_of(request.headers), "code": form.code, "by": form.by}
+        given |= _origin(request, trusted_hops)
         if held := session_held(request.headers):
             given["session"] = held
         answered = await auth.ask(_asking(request, "/login/sessions", given, once=True))
+        if answered.status == 202:
+            return Response(answered.body, 202, media_type=JSON)
         if answered.status != 201:
             return _as_it_is(answered)
         session = orjson.loads(answered.body)
-        secret = session.pop("session")
+        secret, device, device_for = session.pop("session"), session.pop("device"), session.pop("device_for")
         session["seen"] = [seals.sealed(entry) for entry in session["seen"]]
         response = JSONResponse(session, 201)
         response.headers.append("set-cookie", session_cookie(secret, datetime.fromisoformat(session["ends_at"])))
+        response.headers.append("set-cookie", set_cookie(DEVICE, device, device_for))
         response.headers.append("set-cookie", clear_cookie(CHALLENGE))
         return response
 
     return api
+
+
+def _origin(request: Request, trusted_hops: int) -> dict[str, Any]:
+    """Where a request comes from: for the limits that auth keeps its network address, and by what it is known; for the
+    person's own eyes only what they recognise.
+    """
+    device, where = device_of(request.headers), whereabouts(request.scope, trusted_hops)
+    return {"client": address_of(request.scope, trusted_hops), "where": where, **({"device": device} if device else {})}
 
 
 def _no_parameters(request: Request) -> None:

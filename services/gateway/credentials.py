@@ -17,6 +17,8 @@ from shared.errors import Unauthenticated
 
 SESSION: Final = "__Host-session"
 CHALLENGE: Final = "__Host-challenge"
+DEVICE: Final = "__Host-device"
+"""By what a browser is known that has logged in before; it says nothing about anybody (C-10)."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 JSON = "application/json"
 _OPAQUE = re.compile(r"[0-9A-Za-z._~-]{16,100}", re.ASCII)
@@ -46,6 +48,12 @@ def session_held(headers: Headers) -> str | None:
     """The session that a browser still has while it logs in; what cannot be one counts as none. Raises Malformed."""
     session = cookie(headers, SESSION)
     return session if session is not None and _OPAQUE.fullmatch(session) else None
+
+
+def device_of(headers: Headers) -> str | None:
+    """By what the browser is known, if it is; what cannot be such a thing counts as none. Raises Malformed."""
+    device = cookie(headers, DEVICE)
+    return device if device is not None and _OPAQUE.fullmatch(device) else None
 
 
 def only(headers: Headers, name: str) -> str | None:

@@ -16,14 +16,14 @@ from shared.http.problems import MEDIA_TYPE, Problem
 
 ABOUT: Final = """Companies look after their toll, ferry and parking products.
 
-Log in with a mailed code (`/login/codes`, `/login/sessions`). A browser keeps the session as a cookie; a program sends
-its value as `Authorization: Bearer`. Commands take an `Idempotency-Key`; what a command wrote is answered as `Seen`,
-and a request that carries it as `Require-Seen` is never answered from before it. `Seen` is a list whose entries mean
-nothing to anybody but this system: keep the newest that you were given, or were told by others, and send any of them,
-separated by commas, fifty at most. An entry that was not given out is refused as `seen-unknown`. What grants, revokes,
-cancels, closes or ends something may be asked with `?dry-run=true` first: it answers what would come of it, or the
-refusal, and does nothing. Every refusal is a problem (RFC 9457)
-with a stable `code` and, where a rule refuses, its number."""
+Log in with a mailed code, a code of an authenticator app, or both (`/login/codes`, `/login/sessions`). A browser keeps
+the session as a cookie; a program sends its value as `Authorization: Bearer`. Commands take an `Idempotency-Key`; what
+a command wrote is answered as `Seen`, and a request that carries it as `Require-Seen` is never answered from before it.
+`Seen` is a list whose entries mean nothing to anybody but this system: keep the newest that you were given, or were
+told by others, and send any of them, separated by commas, fifty at most. An entry that was not given out is refused as
+`seen-unknown`. What grants, revokes, cancels, closes or ends something may be asked with `?dry-run=true` first: it
+answers what would come of it, or the refusal, and does nothing. Every refusal is a problem (RFC 9457) with a stable
+`code` and, where a rule refuses, its number."""
 SCHEMAS: Final = "#/components/schemas/"
 OWN: Final = "gateway"
 

@@ -73,6 +73,15 @@ END_SESSIONS_OF = Operation(
     _ADMINISTRATORS_AND_STAFF,
     "A11",
 )
+READ_LOGIN_METHODS = Operation("login.read-methods", "see by what one logs in", "oneself", (ONESELF,), "L1")
+CHANGE_LOGIN_METHODS = Operation("login.change-methods", "change by what one logs in", "oneself", (ONESELF,), "L1")
+REINVITE = Operation(
+    "login.reinvite",
+    "let somebody begin again who lost what they log in with, all of whose grants one may revoke; two have to agree",
+    "person",
+    _ADMINISTRATORS_AND_STAFF,
+    "A11",
+)
 
 REGISTER_COMPANY = Operation("company.register", "register a company", "anywhere", (STAFF,), "C6")
 OPEN_FRAMEWORK_AGREEMENT = Operation(

@@ -29,7 +29,7 @@ from services.profiles.domain.profile import (
     evolve,
 )
 from services.profiles.events import Ending, NotTheirs, ProfileCancelled, ProfileEvent
-from services.profiles.policy import GRANTING, MAIN, PRODUCT, REVOKING, STAFF, WHO
+from services.profiles.policy import CANCEL_PROFILE, GRANTING, MAIN, PRODUCT, READ_PERSON, REVOKING, STAFF, WHO
 from services.profiles.reach import account_must_be_open, agreement_must_be_open
 from services.profiles.views import open_sessions, people
 from services.profiles.views.holders import holders_at, nobody_is_left
@@ -110,7 +110,7 @@ class UseCases:
         LastAdministrator for what would be left once all of it counts (A12).
         """
         must_not_contradict(give, take)
-        await self.see(profile_id, cause.actor)
+        await self._in_sight(profile_id, cause.actor)
         steps = [await self._taking(grant, cause.actor) for grant in take]
         steps += [await self._giving(grant, cause.actor) for grant in give]
         cause = _keeping_administrators(_acting(steps, cause)).answering(profile_id=profile_id)
@@ -119,12 +119,13 @@ class UseCases:
     async def cancel(self, profile_id: str, confirmed: bool, cause: Cause) -> Written:
         """End a login, one's own or one within reach (A11).
 
-        Raises NotFound, CannotCancel, CancellingNotConfirmed, LastAdministrator (A12).
+        Raises NotFound, NotPermitted, CannotCancel, CancellingNotConfirmed, LastAdministrator (A12).
         """
         myself = cause.actor == Actor(access.PROFILE_ACTOR, profile_id)
         held = frozenset[Grant]()
         if not myself:
-            await self.see(profile_id, cause.actor)
+            await self._access.require(cause.actor, CANCEL_PROFILE, profile_id)
+            await self._in_sight(profile_id, cause.actor)
             profile, _ = await self._streams.load(PROFILES, profile_id)
             held = held_by(profile)
             cause = _acting(await self._taking_all(held, cause.actor), cause)
@@ -185,7 +186,11 @@ class UseCases:
     # Questions -------------------------------------------------------------------------------------------------------
 
     async def see(self, profile_id: str, actor: Actor) -> Row:
-        """One person, with the grants in the actor's reach. Raises NotFound when there is none (A13)."""
+        """One person, with the grants in the actor's reach. Raises NotFound when there is none (A13), NotPermitted."""
+        await self._access.require(actor, READ_PERSON, profile_id)
+        return await self._in_sight(profile_id, actor)
+
+    async def _in_sight(self, profile_id: str, actor: Actor) -> Row:
         rows = await people.visible_to(self._database, actor, staff=await self._access.is_staff(actor), one=profile_id)
         if not rows:
             raise NotFound

@@ -7,12 +7,13 @@ from functools import cache
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 from jsonschema import Draft202012Validator
 
-from services.gateway.contract import METHODS
+from services.gateway.contract import METHODS, PREFIX
 from shared.http.denied import ROWS
 from shared.ids import kind_of, uuid7
-from tests.access.conftest import World
+from tests.access.conftest import REPLICATED, World
 from tests.access.operations import OPERATIONS, Ask
 from tests.contracts.test_contracts import read
 
@@ -101,6 +102,19 @@ class Request:
 def requests() -> list[Request]:
     """Everything that can be asked."""
     return [Request(described()[name], ask) for name, asks in OPERATIONS.items() for ask in asks]
+
+
+def service_of(request: Request) -> str | None:
+    """The service that answers it, of those that decide by who reaches what."""
+    template = request.operation.template.removeprefix(PREFIX)
+    return next((name for name in REPLICATED if template in read("openapi", f"{name}.json")["paths"]), None)
+
+
+async def ask(replica: FastAPI, token: str, method: str, path: str, body: Any = None) -> httpx.Response:
+    """Ask a replica in this process, as the gateway would."""
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(replica), base_url="http://inside.example.com") as http:
+        return await http.request(method, path.removeprefix(PREFIX), json=body, headers=headers)
 
 
 def filled(part: Any, things: Mapping[str, str]) -> Any:

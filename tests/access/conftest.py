@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from fastapi import FastAPI
 
 from deploy.cli.where import KEEPING
 from deploy.demo.run import add_staff
@@ -18,8 +20,13 @@ from deploy.local import world as local
 from deploy.local.postgres import Addresses
 from deploy.local.world import World as Local
 from deploy.sample import STAFF
+from services.audit import service as audit
+from services.company import service as company
+from services.products import service as products
+from services.profiles import service as profiles
 from shared.ids import new_id
 from tests.access.cast import Cast, prepare
+from tests.feed import running, settings_for
 from tests.parts import known
 
 NO_LIMITS = {
@@ -31,6 +38,8 @@ NO_LIMITS = {
 AT_ONCE = 8
 NOT_BUSINESS = ("attempt", "reading", "challenge", "session", "key")
 """Streams of what is recorded about asking itself."""
+REPLICATED = {"company": company, "products": products, "profiles": profiles, "audit": audit}
+"""The services that decide by who reaches what."""
 OUTSIDE_TOKEN = "a service's own token, from outside"
 
 
@@ -119,6 +128,17 @@ def _expired(world: World) -> None:
     )
     with psycopg.connect(world.databases["auth"]) as connection:
         assert connection.execute(sql, (f"profile:{world.ours['late']}",)).rowcount == 1
+
+
+@pytest.fixture
+async def replicas(world: World) -> AsyncIterator[dict[str, FastAPI]]:
+    """One more replica of each service, in this process, on the database of the running one."""
+    async with AsyncExitStack() as stack:
+        apps = {}
+        for name, service in REPLICATED.items():
+            backbone, apps[name] = service.build(settings_for(world.databases[name]))
+            await stack.enter_async_context(running(backbone))
+        yield apps
 
 
 @pytest.fixture

@@ -69,7 +69,6 @@ _REVOKING = {
     ACCOUNT: policy.REVOKE_ACCOUNT_ADMINISTRATOR.name,
     PRODUCT: policy.REVOKE_PRODUCT_ACCESS.name,
 }
-_WHO_COULD_REVOKE_ALL = {policy.CANCEL_PROFILE.name, policy.END_SESSIONS_OF.name}
 _OF_PROFILES_ONLY = {
     row.name
     for row in (
@@ -101,10 +100,12 @@ class Expectation:
             return NO_SUCH_THING if actor.staff and row.name in _OF_PROFILES_ONLY else YES
         if ask.sees and not _sees(actor, ask.sees):
             return NO_SUCH_THING
-        if row.name == policy.CANCEL_PROFILE.name and actor.role == ask.target:
-            return YES
-        if row.name in _WHO_COULD_REVOKE_ALL:
-            return self._over_all_of(actor, row, ask.target)
+        if row.name in {policy.CANCEL_PROFILE.name, policy.END_SESSIONS_OF.name}:
+            mine = actor.role == ask.target and row.name == policy.CANCEL_PROFILE.name
+            return YES if mine else self._ending_all(actor, row, ask.target, f"{WHO[STAFF]} or the person themselves")
+        if row.name == policy.REINVITE.name:
+            nobody_is_two, mine = Answer(403, "L3"), actor.role == ask.target
+            return nobody_is_two if mine else self._ending_all(actor, row, ask.target, WHO[STAFF])
         if row.name in _ONESELF_ANYWAY and actor.role == ask.target:
             return YES
         return self._on_thing(actor, row, ask.target)
@@ -121,13 +122,13 @@ class Expectation:
         # Whoever may not read histories is told so; else the rule is that of the strongest grant (A4, A5, A6).
         return _no(row, row.rule if row.name == policy.READ_HISTORY.name else _RULE_OF[kinds[0]])
 
-    def _over_all_of(self, actor: Somebody, row: Operation, person: str) -> Answer:
+    def _ending_all(self, actor: Somebody, row: Operation, person: str, who_could: str) -> Answer:
         """A11: somebody in reach all of whose grants one could revoke."""
         if not _sees(actor, person):
             return NO_SUCH_THING
         kinds = {STAFF} if actor.staff else {kind for kind, _ in actor.holds}
         every = all(self._could_revoke(actor, grant) for grant in HELD_BY[person])
-        return YES if every and kinds & set(row.may) else Answer(403, "A11", f"{WHO[STAFF]} or the person themselves")
+        return YES if every and kinds & set(row.may) else Answer(403, "A11", who_could)
 
     def _could_revoke(self, actor: Somebody, grant: Grant) -> bool:
         kind, thing = grant

@@ -122,6 +122,16 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     ),
     "requestEmailChange": (Ask(policy.CHANGE_OWN_EMAIL, {"email": "nobody"}, then="email-malformed"),),
     "confirmEmailChange": (Ask(policy.CHANGE_OWN_EMAIL, {"code": "000000"}, then="address-not-proven"),),
+    "getLoginMethods": (Ask(policy.READ_LOGIN_METHODS),),
+    "chooseLoginMethod": (Ask(policy.CHANGE_LOGIN_METHODS, {"method": "mailed-code"}),),
+    "offerAuthenticatorApp": (Ask(policy.CHANGE_LOGIN_METHODS, then="idempotency-key-malformed", headers=NOT_A_KEY),),
+    "proveAuthenticatorApp": (
+        Ask(policy.CHANGE_LOGIN_METHODS, {"code": "000000"}, then="authenticator-app-not-proven"),
+    ),
+    "removeAuthenticatorApp": (Ask(policy.CHANGE_LOGIN_METHODS),),
+    "renewRecoveryCodes": (Ask(policy.CHANGE_LOGIN_METHODS, then="no-authenticator-app"),),
+    "proposeReinvitation": (Ask(policy.REINVITE, UNCONFIRMED, then="reinvitation-not-confirmed"),),
+    "confirmReinvitation": (Ask(policy.REINVITE, UNCONFIRMED, then="reinvitation-not-confirmed"),),
     # Companies and accounts
     "registerCompany": (Ask(policy.REGISTER_COMPANY, COMPANY, then="cvr-malformed"),),
     "listCompanies": (Ask(policy.LIST_COMPANIES),),

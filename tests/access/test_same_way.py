@@ -4,31 +4,20 @@ Not measured but counted: a replica of each service is asked, in this process, a
 questions to its database in the same order.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import httpx
 import pytest
 from fastapi import FastAPI
 
-from services.audit import service as audit
-from services.company import service as company
-from services.gateway.contract import PREFIX
-from services.products import service as products
-from services.profiles import service as profiles
 from shared.database import Asked, Database, Row
 from shared.ids import kind_of
-from tests.access.asking import Request, identifiers, requests, twin
-from tests.access.conftest import World
+from tests.access.asking import Request, ask, identifiers, requests, service_of, twin
+from tests.access.conftest import REPLICATED, World
 from tests.access.operations import ABOUT
 from tests.access.test_out_of_reach import THEIRS, about_rights
-from tests.contracts.test_contracts import read
-from tests.feed import running, settings_for
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300), pytest.mark.usefixtures("unchanged")]
-
-SERVICES = {"company": company, "products": products, "profiles": profiles, "audit": audit}
 
 
 @pytest.fixture
@@ -50,28 +39,6 @@ def asked_of_the_database(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-@pytest.fixture
-async def replicas(world: World) -> AsyncIterator[dict[str, FastAPI]]:
-    """One more replica of each service, on the database of the running one."""
-    async with AsyncExitStack() as stack:
-        apps = {}
-        for name, service in SERVICES.items():
-            backbone, apps[name] = service.build(settings_for(world.databases[name]))
-            await stack.enter_async_context(running(backbone))
-        yield apps
-
-
-def service_of(request: Request) -> str | None:
-    template = request.operation.template.removeprefix(PREFIX)
-    return next((name for name in SERVICES if template in read("openapi", f"{name}.json")["paths"]), None)
-
-
-async def ask(app: FastAPI, token: str, method: str, path: str, body: Any = None) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://inside.example.com") as http:
-        return await http.request(method, path.removeprefix(PREFIX), json=body, headers=headers)
-
-
 def places(world: World) -> Iterator[tuple[Request, str, Mapping[str, str]]]:
     """Every place for an identifier in every operation, and in its dry run."""
     for request in requests():
@@ -88,7 +55,7 @@ def way(asked: list[str]) -> list[str]:
 async def test_z03_the_same_questions_are_put_to_the_database(
     world: World, replicas: dict[str, FastAPI], asked_of_the_database: list[str]
 ) -> None:
-    tokens = {(who, service): world.token(who, service) for who in THEIRS for service in SERVICES}
+    tokens = {(who, service): world.token(who, service) for who in THEIRS for service in REPLICATED}
     differing = []
     for request, name, more in places(world):
         service = str(service_of(request))

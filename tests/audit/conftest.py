@@ -46,7 +46,7 @@ UNDER_ROAD = f"account-administrator:{ROAD}"
 UNDER_QUAY = f"account-administrator:{QUAY}"
 
 _STREAM = {
-    "auth": ("staff_id", "session_id", "challenge_id", "key_id", "attempt_id"),
+    "auth": ("staff_id", "login_id", "session_id", "challenge_id", "key_id", "alarm_id", "attempt_id"),
     "company": ("company_id", "attempt_id"),
     "products": ("product_id", "attempt_id"),
     "profiles": ("profile_id", "attempt_id"),

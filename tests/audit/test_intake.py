@@ -144,8 +144,20 @@ def test_h3_an_event_lies_in_the_closest_places_that_it_names(
     [
         (created(DORA, "dora@nordlys.example.com"), ANNA, f"account-administrator:{ROAD}", [DORA.id, ANNA.id, ROAD]),
         (created(DORA, "dora@nordlys.example.com"), SUSANNE, "customer-service", [DORA.id]),
-        (CodeRequested(challenge_id=name("challenge", 1), subject=None, purpose="login"), SYSTEM, None, []),
-        (CodeAccepted(challenge_id=name("challenge", 1), subject=f"profile:{DORA.id}"), SYSTEM, None, [DORA.id]),
+        (
+            CodeRequested(challenge_id=name("challenge", 1), subject=None, purpose="login", by="mailed-code"),
+            SYSTEM,
+            None,
+            [],
+        ),
+        (
+            CodeAccepted(
+                challenge_id=name("challenge", 1), subject=f"profile:{DORA.id}", by="mailed-code", completes=True
+            ),
+            SYSTEM,
+            None,
+            [DORA.id],
+        ),
         (refused(1), DORA, None, [DORA.id]),
         (refused(1, ANNA.id), DORA, None, [ANNA.id, DORA.id]),
         (refused(1), SUSANNE, None, []),

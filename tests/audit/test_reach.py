@@ -48,8 +48,8 @@ def login(profile: Actor, number: int) -> list[Event]:
     challenge, session = name("challenge", number), name("session", number)
     subject = str(profile)
     return [
-        CodeRefused(challenge_id=challenge, subject=subject, because="wrong-code"),
-        CodeAccepted(challenge_id=challenge, subject=subject),
+        CodeRefused(challenge_id=challenge, subject=subject, by="mailed-code", because="wrong-code"),
+        CodeAccepted(challenge_id=challenge, subject=subject, by="mailed-code", completes=True),
         SessionStarted(session_id=session, subject=subject, challenge_id=challenge, ends_at=NOON),
     ]
 

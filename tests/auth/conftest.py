@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from pydantic import SecretStr
 
 from services.auth.adapters import mail_queue
 from services.auth.adapters.sealing import Sealer
-from services.auth.categories import COMMAND_LINE
 from services.auth.domain.limits import Limits
 from services.auth.service import Auth, Settings, assemble
+from services.auth.use_cases.categories import COMMAND_LINE
 from services.profiles.events import ProfileCancelled, ProfileCreated
 from shared.cause import Cause
 from shared.envelope import Recorded
@@ -128,9 +128,15 @@ class World:
     async def give(self, challenge: str, code: str, **more: object) -> httpx.Response:
         return await self.post("/login/sessions", challenge=challenge, code=code, **more)
 
+    async def fails(self, email: str, **more: object) -> None:
+        """One wrong code, evaluated or not, given to a code of its own an hour and a bit after the last one."""
+        self.clock.turn(minutes=73)
+        login = await self.ask(email, **more)
+        assert (await self.give(login.challenge, login.wrong, **more)).status_code == 401
+
     async def logged_in(self, email: str, **more: object) -> dict[str, Any]:
         """A session of whoever has the address."""
-        login = await self.ask(email)
+        login = await self.ask(email, **more)
         answer = await self.give(login.challenge, login.code, **more)
         assert answer.status_code == 201, answer.text
         session: dict[str, Any] = answer.json()
@@ -161,7 +167,7 @@ async def _inhabit(dsn: str) -> None:
     one = replica(dsn, TurningClock())
     async with running(one.auth.backbone):
         await one.feed.given(created(ANNA), created(DORA))
-        await one.auth.use.add_staff(SUSANNE, "Susanne Skov", one.cause)
+        await one.auth.use.staff.add(SUSANNE, "Susanne Skov", one.cause)
         await one.auth.upkeep.keep_signing_key_fresh()
 
 
@@ -204,3 +210,11 @@ async def other(world: World, database: str, clock: TurningClock) -> AsyncIterat
     two = replica(database, clock)
     async with running(two.auth.backbone):
         yield two
+
+
+@pytest.fixture
+async def patient(database: str, world: World) -> AsyncIterator[World]:
+    """A replica that mails as many codes as one likes; for tests of something else."""
+    one = moved_in(replica(database, world.clock, limits=replace(Limits(), codes_an_hour=10**6, codes_a_day=10**6)))
+    async with running(one.auth.backbone):
+        yield one

@@ -18,7 +18,7 @@ async def turn(dsn: str, owner: str) -> None:
         sys.stdout.write("begun\n")
         sys.stdout.flush()
         while True:
-            await world.auth.rotation.rotate(world.cause)
+            await world.auth.use.keys.rotate(world.cause)
             clock.now += SETTLING + LAST_TOKEN
             await world.auth.upkeep.keep_signing_key_fresh()
 

@@ -10,9 +10,17 @@ import pytest
 
 from services.auth.adapters import mail_queue
 from services.auth.adapters.sealing import Sealer
-from services.auth.events import AddressProven, CodeAccepted, CodeRefused, CodeRequested, EmailChangeRequested
+from services.auth.events import (
+    AddressProven,
+    CodeAccepted,
+    CodeRefused,
+    CodeRequested,
+    CodeWithheld,
+    EmailChangeRequested,
+)
 from services.profiles.events import EmailChanged, ProfileCreated
 from tests.auth.conftest import ANNA, ANNAS_ID, DORA, DORAS_ID, NOBODY, SECRETS_KEY, SUSANNE, World, name
+from tests.auth.people import with_app
 from tests.auth.test_no_enumeration import shape
 from tests.auth.test_sessions import bearer
 from tests.feed import Asking
@@ -86,7 +94,10 @@ async def test_a15_nothing_is_proven_before_the_code_comes_back(world: World) ->
 async def test_l2_asking_is_answered_alike_whoever_has_the_new_address(world: World) -> None:
     """C-15: with the same rows beside the log, too."""
     anna = await logged_in(world)
-    answers = [await anna.ask("/login/email-change", {"email": to}) for to in (DORA, NOBODY, SUSANNE, ANNA)]
+    answers = []
+    for to in (DORA, NOBODY, SUSANNE, ANNA):
+        answers.append(await anna.ask("/login/email-change", {"email": to}))
+        world.clock.turn(minutes=1)
     assert {(shape(a)[0], a.text, len(a.headers["seen"])) for a in answers} == {(202, answers[0].text, 47)}
     queued = await world.auth.backbone.database.rows("SELECT subject, about FROM mails WHERE kind = 'email-change'")
     assert {row["subject"] for row in queued} == {f"profile:{ANNAS_ID}"}
@@ -110,6 +121,7 @@ async def test_c12_a_code_works_only_for_its_account_its_session_and_its_purpose
     for login, code in product(logins.values(), everything):
         if code != login.code:
             assert (await world.give(login.challenge, code)).status_code == 401
+    world.clock.turn(minutes=4)  # nothing was right for a while, so nothing is looked at for a while (C-08)
     assert not world.said(AddressProven)
     for code, session in right.items():
         assert (await session.confirm(code)).status_code == 202
@@ -119,8 +131,11 @@ async def test_c12_a_code_works_only_for_its_account_its_session_and_its_purpose
 
 async def test_c03_only_the_newest_code_of_an_account_is_live_whichever_session_asked(world: World) -> None:
     one, other = await logged_in(world), await logged_in(world)
-    first, second = await one.request(), await one.request()
+    first = await one.request()
+    world.clock.turn(minutes=1)
+    second = await one.request()
     assert (await one.confirm(first)).status_code == 422, "for the code that is live it is a wrong one"
+    world.clock.turn(minutes=1)
     third = await other.request()
     assert (await one.confirm(second)).status_code == 422
     assert (await other.confirm(third)).status_code == 202
@@ -251,3 +266,21 @@ async def test_a15_the_old_address_is_free_for_somebody_else(world: World) -> No
     await world.feed.given(moved(ANNAS_ID, "anna@elsewhere.example.com"))
     await world.auth.backbone.inbox.take_letters([dora])
     assert (await world.logged_in(NEW))["subject"] == f"profile:{DORAS_ID}"
+
+
+async def test_c14_codes_for_a_new_address_are_asked_for_as_seldom_as_those_of_logins(world: World) -> None:
+    """Whatever the address is: nobody fills somebody else's mailbox with them."""
+    anna = await logged_in(world)
+    await anna.request("one@elsewhere.example.com")
+    too_soon = await anna.ask("/login/email-change", {"email": "other@elsewhere.example.com"})
+    assert (too_soon.status_code, too_soon.headers["retry-after"]) == (429, "60")
+    [withheld] = world.said(CodeWithheld)
+    assert (withheld.purpose, withheld.subject) == ("email-change", f"profile:{ANNAS_ID}")
+    await world.ask(ANNA)  # the code of a login is another matter
+
+
+async def test_l1_whoever_logs_in_with_an_app_only_proves_a_new_address_with_the_mailed_code(world: World) -> None:
+    person = await with_app(world)
+    await person.choose("authenticator-app")
+    anna = Session(world, {"session": person.session, "session_id": ""})
+    assert (await anna.confirm(await anna.request())).status_code == 202

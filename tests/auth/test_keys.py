@@ -64,14 +64,14 @@ async def test_s11_while_keys_rotate_not_one_valid_token_is_refused(
         secret, used, held = str((await world.logged_in(ANNA))["session"]), set[str](), list[tuple[datetime, str]]()
         for step in range(300):
             signer = (world, other)[step % 2]
-            await signer.auth.rotation.all()  # every replica looks at the ring every ten seconds
+            await signer.auth.use.keys.all()  # every replica looks at the ring every ten seconds
             held.append((world.clock(), await token(signer, secret)))
             held = [(made, each) for made, each in held if world.clock() - made < tokens.LIFE]
             for _, each in (held[0], held[-1]):
                 await verifier.verify(each)
                 used.add(kid_of(each))
             if step % 100 == 0:
-                await signer.auth.rotation.rotate(world.cause)
+                await signer.auth.use.keys.rotate(world.cause)
             if step % 4 == 0:
                 await signer.auth.upkeep.keep_signing_key_fresh()
             world.clock.turn(seconds=11)
@@ -102,7 +102,7 @@ async def test_s11_an_old_key_retires_when_its_last_token_is_long_dead_and_its_p
     world: World,
 ) -> None:
     [old] = await ring(world)
-    await world.auth.rotation.rotate(world.cause)
+    await world.auth.use.keys.rotate(world.cause)
     world.clock.now += keys.SETTLING + keys.LAST_TOKEN - timedelta(seconds=1)
     await world.auth.upkeep.keep_signing_key_fresh()
     assert old in await ring(world)
@@ -122,7 +122,7 @@ async def test_s12_a_revoked_key_signs_nothing_and_verifies_nothing_and_sessions
     verifier = Verifier("company", lambda key: find_key(world.auth.backbone.database, key), world.clock)
     await verifier.verify(stolen)
     for _ in range(2):
-        await world.auth.rotation.revoke(kid_of(stolen), world.cause)
+        await world.auth.use.keys.revoke(kid_of(stolen), world.cause)
     assert len(world.said(SigningKeyRevoked)) == 1, "revoking again changes nothing"
     fresh = await token(world, secret)
     assert kid_of(fresh) != kid_of(stolen)
@@ -136,30 +136,30 @@ async def test_s12_a_revoked_key_signs_nothing_and_verifies_nothing_and_sessions
 async def test_s12_another_replica_signs_with_a_revoked_key_for_ten_seconds_at_most(world: World, other: World) -> None:
     secret = str((await world.logged_in(ANNA))["session"])
     revoked = kid_of(await token(other, secret))
-    await world.auth.rotation.revoke(revoked, world.cause)
+    await world.auth.use.keys.revoke(revoked, world.cause)
     async with asyncio.timeout(12):
         while kid_of(await token(other, secret)) == revoked:
             await asyncio.sleep(0.2)
 
 
 async def test_s12_with_a_spare_key_revoking_makes_no_new_one(world: World) -> None:
-    spare = (await world.auth.rotation.rotate(world.cause)).answer["key_id"]
+    spare = (await world.auth.use.keys.rotate(world.cause)).answer["key_id"]
     [first] = await ring(world) - {spare}
-    await world.auth.rotation.revoke(first, world.cause)
+    await world.auth.use.keys.revoke(first, world.cause)
     assert await ring(world) == {spare}
 
 
 async def test_a_key_that_never_was_cannot_be_revoked(world: World) -> None:
     before = await ring(world)
     with pytest.raises(SigningKeyUnknown):
-        await world.auth.rotation.revoke(name("key", 77), world.cause)
+        await world.auth.use.keys.revoke(name("key", 77), world.cause)
     assert await ring(world) == before
 
 
 async def test_two_replicas_that_rotate_at_the_same_moment_make_one_key_a_generation(
     world: World, other: World
 ) -> None:
-    await asyncio.gather(*(one.auth.rotation.rotate(world.cause) for one in (world, other)), return_exceptions=True)
+    await asyncio.gather(*(one.auth.use.keys.rotate(world.cause) for one in (world, other)), return_exceptions=True)
     rows = await world.auth.backbone.database.rows("SELECT generation FROM signing_key_ring ORDER BY 1")
     assert [row["generation"] for row in rows] in ([1, 2], [1, 2, 3])
     assert len(world.said(SigningKeyPublished)) == len(rows)

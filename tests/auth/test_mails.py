@@ -157,6 +157,7 @@ async def test_c17_an_unsent_code_is_wiped_when_it_expires_and_an_outdated_one_w
     world: World, inbox: Path
 ) -> None:
     await world.ask(ANNA)
+    world.clock.turn(minutes=1)
     newer = await world.ask(ANNA)
     [mail] = await delivered(world, inbox)
     assert newer.code in mail.text
@@ -322,7 +323,7 @@ async def test_a15_the_code_goes_to_the_new_address_and_once_it_is_changed_the_o
 
 
 async def test_mail_goes_to_the_address_as_it_was_written(world: World, inbox: Path) -> None:
-    await world.auth.use.add_staff("Karl.Krag@Example.COM", "Karl Krag", world.cause)
+    await world.auth.use.staff.add("Karl.Krag@Example.COM", "Karl Krag", world.cause)
     await world.feed.given(
         ProfileCreated(
             profile_id=name("profile", 7),
@@ -335,3 +336,12 @@ async def test_mail_goes_to_the_address_as_it_was_written(world: World, inbox: P
     await world.post("/login/codes", email="Søren@RØDGRØD.example.com")
     mails = await delivered(world, inbox)
     assert sorted(mail.to for mail in mails) == [("Karl.Krag@Example.COM",), ("søren@xn--rdgrd-vuad.example.com",)]
+
+
+async def test_c25_whoever_has_logged_in_from_a_new_device_is_mailed_about_it(world: World, inbox: Path) -> None:
+    for _ in range(2):
+        await world.logged_in(ANNA)
+    mails = [mail for mail in await delivered(world, inbox) if mail.subject != "Your login code"]
+    assert [(mail.to, mail.subject) for mail in mails] == [((ANNA,), "About your login to the self-service")]
+    assert "from a browser that has not done so before" in flat(mails[0])
+    assert not re.search(r"\d{6}", mails[0].text), "C-25: it carries nothing to log in with"

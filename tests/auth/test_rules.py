@@ -11,12 +11,12 @@ from services.auth.domain import challenge as challenges
 from services.auth.domain import session as sessions
 from services.auth.domain import signing_key as keys
 from services.auth.domain import staff as members
-from services.auth.domain.challenge import Challenge, CodeNotLive, Tried, code_as_typed, verdict
+from services.auth.domain.challenge import Challenge, CodeNotLive, Tried, code_as_typed, completes, verdict
 from services.auth.domain.limits import Limits
 from services.auth.domain.session import Session, SessionInUse
 from services.auth.domain.signing_key import KeptKey, SigningKey, in_use, next_is_due
 from services.auth.domain.staff import Staff
-from services.auth.events import EndedBecause, LoginEvent, RefusedBecause, SessionEvent
+from services.auth.events import Authenticator, ChallengeEvent, EndedBecause, LoginMethod, RefusedBecause, SessionEvent
 from shared.email_address import EmailMalformed
 from shared.free_text import TextMalformed
 
@@ -25,7 +25,9 @@ ANNA, CHALLENGE, SESSION = "profile:profile-1", "challenge-1", "session-1"
 
 
 def asked(subject: str | None = ANNA) -> Challenge:
-    events = challenges.request_code(Challenge(), challenge_id=CHALLENGE, subject=subject, purpose="login")
+    events = challenges.request_code(
+        Challenge(), challenge_id=CHALLENGE, subject=subject, purpose="login", by="mailed-code"
+    )
     return reduce(challenges.evolve, events, Challenge())
 
 
@@ -36,42 +38,61 @@ def started() -> Session:
     return reduce(sessions.evolve, events, Session())
 
 
-def tried(fate: challenges.Fate | None = None, subject: str | None = ANNA, tries: int = 1, failures: int = 1) -> Tried:
-    return Tried(CHALLENGE, subject, "login", b"", NOON + timedelta(minutes=5), tries, failures, fate)
+def tried(refused: RefusedBecause | None = None, subject: str | None = ANNA) -> Tried:
+    return Tried(CHALLENGE, ANNA, subject, "login", b"", 1, frozenset(), None, 0, refused)
 
 
 def test_c04_a_code_is_accepted_once() -> None:
-    accepted = reduce(challenges.evolve, challenges.accept_code(asked()), asked())
+    accepted = reduce(challenges.evolve, challenges.accept_code(asked(), by="mailed-code", completes=True), asked())
     with pytest.raises(CodeNotLive):
-        challenges.accept_code(accepted)
+        challenges.accept_code(accepted, by="mailed-code", completes=True)
 
 
 def test_l2_nobody_is_let_in_by_the_right_code_of_nobody() -> None:
     with pytest.raises(CodeNotLive):
-        challenges.accept_code(asked(subject=None))
+        challenges.accept_code(asked(subject=None), by="mailed-code", completes=True)
 
 
-VERDICTS: list[tuple[Tried, bool, bool, RefusedBecause | None]] = [
-    (tried(), True, True, None),
-    (tried(), True, False, "wrong-code"),
-    (tried(subject=None), True, True, "unknown"),
-    (tried(fate="used"), False, True, "already-used"),
-    (tried(fate="superseded", tries=5), False, True, "superseded"),
-    (tried(tries=5), False, True, "tries-spent"),
-    (tried(failures=100), False, True, "account-paused"),
+VERDICTS: list[tuple[Tried, Authenticator, RefusedBecause | None, LoginMethod, RefusedBecause | None]] = [
+    (tried(), "mailed-code", None, "mailed-code", None),
+    (tried(), "mailed-code", "wrong-code", "mailed-code", "wrong-code"),
+    (tried(subject=None), "mailed-code", None, "mailed-code", "unknown"),
+    (tried("account-paused"), "mailed-code", "account-paused", "mailed-code", "account-paused"),
+    (tried(), "authenticator-app", None, "mailed-code", "other-method"),
+    (tried(), "mailed-code", None, "authenticator-app", "other-method"),
+    (tried(), "recovery-code", None, "authenticator-app", None),
+    (tried(), "authenticator-app", "already-used", "either", "already-used"),
 ]
 
 
-@pytest.mark.parametrize(("code", "evaluated", "matches", "because"), VERDICTS)
+@pytest.mark.parametrize(("code", "by", "fails", "method", "because"), VERDICTS)
 def test_an_attempt_is_refused_for_its_first_reason(
-    code: Tried, evaluated: bool, matches: bool, because: RefusedBecause | None
+    code: Tried, by: Authenticator, fails: RefusedBecause | None, method: LoginMethod, because: RefusedBecause | None
 ) -> None:
-    assert verdict(code, evaluated=evaluated, matches=matches, now=NOON, limits=LIMITS) == because
+    assert verdict(code, by=by, fails_because=fails, method=method) == because
 
 
-def test_c02_expired_is_said_from_five_minutes_on() -> None:
-    late = NOON + LIMITS.code_life
-    assert verdict(tried(), evaluated=False, matches=True, now=late, limits=LIMITS) == "expired"
+PASSES: list[tuple[LoginMethod, set[Authenticator], bool]] = [
+    ("mailed-code", {"mailed-code"}, True),
+    ("authenticator-app", {"mailed-code"}, False),
+    ("authenticator-app", {"authenticator-app"}, True),
+    ("authenticator-app", {"recovery-code"}, True),
+    ("either", {"mailed-code"}, True),
+    ("either", {"authenticator-app"}, True),
+    ("both", {"mailed-code"}, False),
+    ("both", {"authenticator-app"}, False),
+    ("both", {"authenticator-app", "recovery-code"}, False),
+    ("both", {"mailed-code", "authenticator-app"}, True),
+    ("both", {"mailed-code", "recovery-code"}, True),
+    ("either", set(), False),
+]
+
+
+@pytest.mark.parametrize(("method", "passed", "whole"), PASSES)
+def test_l1_what_completes_a_login_is_what_the_person_chose(
+    method: LoginMethod, passed: set[Authenticator], whole: bool
+) -> None:
+    assert completes(method, passed) is whole
 
 
 @given(st.text())
@@ -135,11 +156,11 @@ def test_asking_for_or_accepting_a_code_again_adds_no_event(before: list[str], c
 
 
 def _login(state: Challenge, command: str) -> Challenge:
-    events: list[LoginEvent] = []
+    events: list[ChallengeEvent] = []
     if command == "request":
-        events = challenges.request_code(state, challenge_id=CHALLENGE, subject=ANNA, purpose="login")
-    elif state.subject and not state.accepted:
-        events = challenges.accept_code(state)
+        events = challenges.request_code(state, challenge_id=CHALLENGE, subject=ANNA, purpose="login", by="mailed-code")
+    elif state.subject and not state.completed:
+        events = challenges.accept_code(state, by="mailed-code", completes=True)
     return reduce(challenges.evolve, events, state)
 
 

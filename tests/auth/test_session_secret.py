@@ -140,7 +140,7 @@ async def test_s14_secrets_are_kept_as_digests_and_the_new_one_sealed_until_it_w
     new = await renewed(world, secret)
     assert new is not None
     row = await world.row("SELECT digest, before, handing_over FROM session_secrets")
-    assert (bytes(row["digest"]), bytes(row["before"])) == (Codes.of_session(new), Codes.of_session(secret))
+    assert (bytes(row["digest"]), bytes(row["before"])) == (Codes.of_secret(new), Codes.of_secret(secret))
     assert new.encode() not in bytes(row["handing_over"])
     await shown(world, new)
     assert (await world.row("SELECT handing_over FROM session_secrets"))["handing_over"] is None

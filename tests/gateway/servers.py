@@ -19,6 +19,7 @@ SESSION = "session-secret-of-anna-0123456789"
 """A session that auth knows until it is taken out of `Auth.sessions`."""
 SESSION_ID = "session-" + SESSION.encode().hex()[-32:]
 CHALLENGE = "challenge-secret-of-anna-0123456789"
+DEVICE = "device-secret-of-annas-browser-0123456789"
 
 
 class Server:
@@ -142,7 +143,7 @@ class Auth(Upstream):
         if received.target == "/login/sessions" and received.method == "GET":
             return ok({"items": []})
         if received.target == "/login/sessions":
-            return self._log_in(**json.loads(received.body))
+            return self._log_in(json.loads(received.body))
         if received.target == "/login/sessions/current" and received.method == "DELETE":
             self.sessions.clear()
         return ok({"session_id": "session-" + "1" * 32})
@@ -156,8 +157,10 @@ class Auth(Upstream):
         renewed = self.renewed if more["renews"] else None
         return ok({**token, "session_id": f"session-{session.encode().hex()[-32:]}", "renewed": renewed})
 
-    def _log_in(self, challenge: str, code: str, **_more: object) -> Reply:
-        if (challenge, code) != (CHALLENGE, "123456"):
+    def _log_in(self, given: dict[str, str]) -> Reply:
+        if (given["challenge"], given["code"]) == (CHALLENGE, "222222"):
+            return ok({"next": "authenticator-app"}, 202)
+        if (given["challenge"], given["code"]) != (CHALLENGE, "123456"):
             return problem(401, "code-not-accepted")
         self.sessions.add(SESSION)
         return ok(
@@ -167,6 +170,8 @@ class Auth(Upstream):
                 "session_id": "session-" + "1" * 32,
                 "ends_at": "2100-01-01T00:00:00Z",
                 "seen": [f"profile-{'1' * 32}@3"],
+                "device": DEVICE,
+                "device_for": 15_552_000,
             },
             201,
         )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.gateway.conftest import BIZZ, World, world_of
-from tests.gateway.servers import CHALLENGE, SESSION
+from tests.gateway.servers import CHALLENGE, DEVICE, SESSION
 
 CODES, SESSIONS, CURRENT = "/api/v1/login/codes", "/api/v1/login/sessions", "/api/v1/login/sessions/current"
 PRODUCTS = "/api/v1/products"
@@ -30,12 +30,40 @@ def test_s20_logging_in_sets_the_session_and_clears_the_challenge(world: World) 
     answer = world.ask("POST", SESSIONS, {"code": "123456"}, session=None, headers=headers)
     assert answer.status_code == 201
     assert set(answer.json()) == {"subject", "session_id", "ends_at", "seen"}
-    session, challenge = answer.headers.get_list("set-cookie")
+    session, device, challenge = answer.headers.get_list("set-cookie")
     assert session.startswith(f"__Host-session={SESSION}; {HARDENED}; Max-Age=")
     assert int(session.rpartition("=")[2]) > 3600
+    assert device == f"__Host-device={DEVICE}; {HARDENED}; Max-Age=15552000"
     assert challenge == f"__Host-challenge=; {HARDENED}; Max-Age=0"
-    given = json.loads(world.auth.received[-1].body)
-    assert (given["challenge"], given["code"]) == (CHALLENGE, "123456")
+    given = {"challenge": CHALLENGE, "code": "123456", "by": "mailed-code", "client": "127.0.0.1"}
+    said = json.loads(world.auth.received[-1].body)
+    assert said.pop("where")["place"] == "127.0.0.0/24"
+    assert said == given
+
+
+def test_c10_auth_is_told_where_a_login_comes_from_and_by_what_the_browser_is_known(world: World) -> None:
+    headers = {"Cookie": f"__Host-challenge={CHALLENGE}; __Host-device={DEVICE}", "X-Forwarded-For": "203.0.113.9"}
+    world.ask("POST", CODES, {"email": "anna@nordlys.example.com"}, session=None, headers=headers)
+    world.ask("POST", SESSIONS, {"code": "123456", "by": "authenticator-app"}, session=None, headers=headers)
+    for received in world.auth.received:
+        told = json.loads(received.body)
+        assert (told["client"], told["device"]) == ("127.0.0.1", DEVICE), "no proxy of ours says otherwise"
+    assert told["by"] == "authenticator-app"
+
+
+def test_c10_a_device_cookie_that_cannot_be_one_is_none(world: World) -> None:
+    for cookie in ("", "x", "x" * 101, "sch%C3%B6n-0123456789012345"):
+        headers = {"Cookie": f"__Host-device={cookie}"}
+        answer = world.ask("POST", CODES, {"email": "anna@nordlys.example.com"}, session=None, headers=headers)
+        assert answer.status_code == 202
+        assert "device" not in json.loads(world.auth.received[-1].body)
+
+
+def test_l1_half_a_login_sets_no_session_and_keeps_the_challenge(world: World) -> None:
+    headers = {"Cookie": f"__Host-challenge={CHALLENGE}"}
+    answer = world.ask("POST", SESSIONS, {"code": "222222"}, session=None, headers=headers)
+    assert (answer.status_code, answer.json()) == (202, {"next": "authenticator-app"})
+    assert "set-cookie" not in answer.headers
 
 
 def test_a_wrong_code_or_no_challenge_logs_nobody_in(world: World) -> None:
@@ -70,6 +98,7 @@ def test_s01_no_answer_carries_a_token_and_only_set_cookie_a_secret(world: World
         assert "eyJ" not in shown + str(answer.headers)
         assert SESSION not in shown
         assert CHALLENGE not in shown
+        assert DEVICE not in shown
 
 
 def test_s26_secrets_are_in_no_url_and_no_log(contracts: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -81,14 +110,15 @@ def test_s26_secrets_are_in_no_url_and_no_log(contracts: Path, caplog: pytest.Lo
         world_of(contracts) as world,
     ):
         world.ask("POST", CODES, {"email": "anna@nordlys.example.com"}, session=None)
-        world.ask("POST", SESSIONS, {"code": "123456"}, headers={"Cookie": f"__Host-challenge={CHALLENGE}"})
+        cookies = {"Cookie": f"__Host-challenge={CHALLENGE}; __Host-device={DEVICE}"}
+        world.ask("POST", SESSIONS, {"code": "123456"}, headers=cookies)
         world.products.breaks = "amid the answer"
         assert world.ask("POST", PRODUCTS, {}).status_code == 503
         world.ask("GET", PRODUCTS, session="a-session-that-is-none-0123456789")
         targets = [asked.target for upstream in world.upstreams.values() for asked in upstream.received]
     asker = ("httpx", "httpcore")  # the client of this test, not a part of the system
     logged = "".join(record.getMessage() for record in caplog.records if not record.name.startswith(asker))
-    for secret in (SESSION, CHALLENGE, "anna@", "123456", "eyJ", "a-session-that-is-none"):
+    for secret in (SESSION, CHALLENGE, DEVICE, "anna@", "123456", "eyJ", "a-session-that-is-none"):
         assert secret not in written.getvalue() + logged
         assert not any(secret in target for target in targets)
     assert "no answer" in written.getvalue()

@@ -105,7 +105,7 @@ def everything(world: World) -> list[Any]:
 
 def test_s20_every_cookie_that_is_ever_set_is_hardened_opaque_and_names_nobody(world: World) -> None:
     cookies = [cookie for answer in everything(world) for cookie in answer.headers.get_list("set-cookie")]
-    assert {cookie.partition("=")[0] for cookie in cookies} == {"__Host-session", "__Host-challenge"}
+    assert {cookie.partition("=")[0] for cookie in cookies} == {"__Host-session", "__Host-challenge", "__Host-device"}
     for cookie in cookies:
         found = COOKIE.fullmatch(cookie)
         assert found is not None, cookie

@@ -39,6 +39,8 @@ MOST_REFUSALS = 3
 NAMES_COME_WITHIN = timedelta(minutes=1)
 """A grant may be heard of before the thing it is for, which comes on another topic: a mail waits for its name."""
 
+_CHANCE = secrets.SystemRandom()
+
 
 class NameNotKnownYet(Exception):
     """What the mail must name has not been heard of yet."""
@@ -121,7 +123,7 @@ class Mailer:
         except (NotSent, TimeoutError) as failure:
             reason = str(failure) or type(failure).__name__
             log.warning("mail not sent", mail=mail.mail_id, kind=mail.kind, tries=mail.tries, error=reason)
-            await self._later(mail, pause_after(mail.tries, secrets.randbelow(1001) / 1000))
+            await self._later(mail, pause_after(mail.tries, _CHANCE.random()))
         else:
             await mail_queue.done(self._database, mail.mail_id, fate, self._clock())
 

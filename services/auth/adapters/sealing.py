@@ -5,6 +5,7 @@ field cannot be moved to another row or another purpose.
 """
 
 import os
+from contextlib import suppress
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -20,11 +21,10 @@ class SealBroken(Exception):
 
 
 class Sealer:
-    """Seals and opens fields under one secret."""
+    """Seals fields under one secret, and opens those that were sealed under it or under the one before."""
 
-    def __init__(self, secret: str) -> None:
-        derive = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"selfservice-auth sealed fields 1")
-        self._cipher = AESGCM(derive.derive(secret.encode()))
+    def __init__(self, secret: str, *, before: str | None = None) -> None:
+        self._cipher, *self._older = (_cipher(each) for each in (secret, before) if each)
 
     def seal(self, content: bytes, *, about: str) -> bytes:
         """The sealed form of `content`; `about` names the row and the field it belongs to."""
@@ -34,7 +34,12 @@ class Sealer:
     def open(self, sealed: bytes, *, about: str) -> bytes:
         """The content again. Raises SealBroken."""
         version, nonce, rest = sealed[:1], sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
-        try:
-            return self._cipher.decrypt(nonce, rest, version + about.encode())
-        except (InvalidTag, ValueError) as broken:
-            raise SealBroken(about) from broken
+        for cipher in (self._cipher, *self._older):
+            with suppress(InvalidTag, ValueError):
+                return cipher.decrypt(nonce, rest, version + about.encode())
+        raise SealBroken(about)
+
+
+def _cipher(secret: str) -> AESGCM:
+    derive = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"selfservice-auth sealed fields 1")
+    return AESGCM(derive.derive(secret.encode()))

@@ -33,7 +33,7 @@ class LoginNotFresh(Forbidden):
     """This needs a login of the last few minutes; log in again and ask then."""
 
     code = "login-not-fresh"
-    rule = "A15"
+    rule = "L3"
 
 
 class EndingNotConfirmed(Invalid):

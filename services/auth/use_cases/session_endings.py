@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any, LiteralString
 
 from services.auth.adapters import mail_queue, session_secrets
-from services.auth.categories import SESSIONS
 from services.auth.domain import session as sessions
 from services.auth.domain.limits import Limits
 from services.auth.domain.session import EndingNotConfirmed, SessionNotValid
+from services.auth.use_cases.categories import SESSIONS
 from services.auth.views import open_sessions, people
 from services.profiles.access import IN_SIGHT, Access
 from services.profiles.policy import REVOKING, STAFF, WHO

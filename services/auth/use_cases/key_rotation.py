@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from services.auth.adapters.key_ring import KeyRing, MadeByAnother
-from services.auth.categories import AUTH, KEYS
 from services.auth.domain import signing_key as keys
 from services.auth.domain.signing_key import KeptKey
+from services.auth.use_cases.categories import AUTH, KEYS
 from shared.cause import Cause, Written
 from shared.clock import Clock
 from shared.eventstore.statement import Statement

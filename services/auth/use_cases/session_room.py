@@ -11,12 +11,12 @@ from typing import Any
 
 from services.auth.adapters import mail_queue, session_secrets
 from services.auth.adapters.codes import Codes
-from services.auth.categories import SESSIONS
 from services.auth.domain import session as sessions
 from services.auth.domain.limits import Limits
 from services.auth.domain.session import TooManySessions, room_for_one_more
 from services.auth.domain.whereabouts import Whereabouts
 from services.auth.events import EndedBecause
+from services.auth.use_cases.categories import SESSIONS
 from services.auth.views import open_sessions
 from shared.cause import Cause, Written
 from shared.clock import Clock
@@ -61,7 +61,7 @@ class RoomForSessions:
         raise TooManySessions
 
     async def _held(self, secret: str | None) -> Sequence[Ending]:
-        found = await session_secrets.find(self._database, self._codes.of_session(secret)) if secret else None
+        found = await session_secrets.find(self._database, self._codes.of_secret(secret)) if secret else None
         return [(found.session.session_id, "logged-in-again")] if found else []
 
     async def _above_the_most(self, subject: str, held: str | None, now: datetime) -> Sequence[Ending]:

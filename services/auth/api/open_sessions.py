@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 from starlette.responses import Response
 
-from services.auth.session_endings import SessionEndings
+from services.auth.use_cases import UseCases
 from services.profiles.policy import END_OWN_SESSIONS, END_SESSIONS_OF, LIST_OWN_SESSIONS, asks
 from shared.http.door import Caller, Command, Door
 from shared.http.fields import Form, identifier_in_path
@@ -52,7 +52,7 @@ class EndedSessions(Answer):
     ended: int = Field(examples=[2])
 
 
-def add(api: APIRouter, sessions: SessionEndings, door: Door) -> None:
+def add(api: APIRouter, use: UseCases, door: Door) -> None:
     """The operations on open sessions."""
     ending: dict[str, Any] = {"responses": COMMAND, "response_model": EndedSessions}
 
@@ -64,7 +64,7 @@ def add(api: APIRouter, sessions: SessionEndings, door: Door) -> None:
     )
     async def own(caller: Annotated[Caller, Depends(door.caller)]) -> OpenSessions:
         """See everywhere that one is logged in (S-19)."""
-        found = await sessions.of_oneself(caller.actor, caller.session)
+        found = await use.session_endings.of_oneself(caller.actor, caller.session)
         return OpenSessions(items=[OpenSession(**session) for session in found])
 
     @api.delete(
@@ -78,13 +78,13 @@ def add(api: APIRouter, sessions: SessionEndings, door: Door) -> None:
         command: Annotated[Command, Depends(door.command)], session_id: str = identifier_in_path("session")
     ) -> Response:
         """Log out somewhere else: the session is over at once."""
-        return await command.run(lambda cause: sessions.end_own(session_id, cause), unheard=True)
+        return await command.run(lambda cause: use.session_endings.end_own(session_id, cause), unheard=True)
 
     @api.post("/login/sessions/end-others", operation_id="endOtherSessions", **asks(END_OWN_SESSIONS), **ending)
     async def end_others(command: Annotated[Command, Depends(door.command)]) -> Response:
         """Log out everywhere else."""
         current = command.caller.session
-        return await command.run(lambda cause: sessions.end_others(current, cause), unheard=True)
+        return await command.run(lambda cause: use.session_endings.end_others(current, cause), unheard=True)
 
     @api.post("/logins/{profile_id}/end-sessions", operation_id="endSessionsOf", **asks(END_SESSIONS_OF), **ending)
     async def end_all_of(
@@ -93,4 +93,4 @@ def add(api: APIRouter, sessions: SessionEndings, door: Door) -> None:
         profile_id: str = identifier_in_path("profile"),
     ) -> Response:
         """Log somebody out everywhere, all of whose grants one could revoke (A11); they are told."""
-        return await command.run(lambda cause: sessions.end_all_of(profile_id, form.confirm, cause))
+        return await command.run(lambda cause: use.session_endings.end_all_of(profile_id, form.confirm, cause))

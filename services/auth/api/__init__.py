@@ -5,21 +5,21 @@
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
-from pydantic import AfterValidator, Field
-from starlette.responses import Response
+from pydantic import Field, model_validator
+from starlette.responses import JSONResponse, Response
 
-from services.auth import session_routes
-from services.auth.domain.challenge import code_as_typed
+from services.auth.api import email_change, open_sessions, own_login, reinvitations
+from services.auth.domain.challenge import code_as_typed, recovery_code_as_typed
 from services.auth.domain.whereabouts import Language, Whereabouts
-from services.auth.email_change import EmailChange
-from services.auth.session_endings import SessionEndings
+from services.auth.events import Authenticator
 from services.auth.use_cases import UseCases
+from services.auth.use_cases.asking import From
+from services.auth.use_cases.login import Attempt, HalfLoggedIn
 from services.profiles.policy import (
-    CHANGE_OWN_EMAIL,
     EXCHANGE_SESSION,
     LOG_IN,
     LOG_OUT,
@@ -52,26 +52,35 @@ class WhereForm(Form):
         return Whereabouts(self.browser, self.place, self.language)
 
 
-SixDigits = Annotated[
-    str,
-    AfterValidator(code_as_typed),
-    Field(max_length=7, examples=["012 345"], description="Six ASCII digits, with one space inside at most."),
-]
+class FromOutside(Form):
+    """Where a request came from, as the gateway saw it."""
+
+    client: str | None = Field(default=None, max_length=64, examples=["192.0.2.7"], description="Network address.")
+    device: str | None = Field(default=None, pattern=OPAQUE, examples=[EXAMPLE_SECRET])
+    where: WhereForm = Field(default_factory=WhereForm)
+
+    def origin(self, session: str | None = None) -> From:
+        """The same, for the use cases."""
+        return From(self.client, self.device, self.where.whereabouts(), session)
 
 
-class LoginCodeForm(Form):
+class LoginCodeForm(FromOutside):
     """Somebody wants to log in."""
 
     email: str = Field(min_length=1, max_length=320, examples=["anna@nordlys.example.com"])
-    where: WhereForm = Field(default_factory=WhereForm)
+    by: Authenticator = Field(default="mailed-code", description="Only for `mailed-code` is a code mailed.")
 
 
-class LoginForm(Form):
+class LoginForm(FromOutside):
     """A code, with the challenge it was asked with."""
 
     challenge: str = Field(pattern=OPAQUE, examples=[EXAMPLE_SECRET])
-    code: SixDigits
-    where: WhereForm = Field(default_factory=WhereForm)
+    by: Authenticator = Field(default="mailed-code", description="What the code is of.")
+    code: str = Field(
+        max_length=40,
+        examples=["012 345"],
+        description="Six ASCII digits, with one space inside at most; or a recovery code.",
+    )
     session: str | None = Field(
         default=None,
         pattern=OPAQUE,
@@ -79,17 +88,15 @@ class LoginForm(Form):
         description="Of a session that the browser still has: it ends (S-02).",
     )
 
+    @model_validator(mode="after")
+    def code_has_its_form(self) -> Self:
+        """C-19, C-27"""
+        self.typed()
+        return self
 
-class NewAddressForm(Form):
-    """The e-mail address that shall be one's own."""
-
-    email: str = Field(min_length=1, max_length=320, examples=["anna.aas@nordlys.example.com"])
-
-
-class AddressCodeForm(Form):
-    """The code that was mailed to the new address."""
-
-    code: SixDigits
+    def typed(self) -> str:
+        """The code without what people put between its parts. Raises ValueError."""
+        return recovery_code_as_typed(self.code) if self.by == "recovery-code" else code_as_typed(self.code)
 
 
 class TokenForm(Form):
@@ -98,7 +105,7 @@ class TokenForm(Form):
     session: str = Field(pattern=OPAQUE, examples=[EXAMPLE_SECRET])
     audience: str = Field(pattern=r"^[a-z][a-z-]{0,30}$", examples=["profiles"])
     renews: bool = Field(default=False, description="The browser takes a new secret when it is time (S-13).")
-    background: bool = Field(default=False, description="No person asked: the session gets no older end (S-04).")
+    background: bool = Field(default=False, description="No person asked: the session gets no later end (S-04).")
 
 
 class CodeAskedFor(Answer):
@@ -116,18 +123,14 @@ class LoggedIn(Answer):
     session_id: str = Field(examples=[SESSION_ID])
     ends_at: datetime = Field(examples=["2026-03-01T20:00:00Z"])
     seen: list[str] = Field(examples=[["profile-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f@3"]])
+    device: str = Field(examples=[EXAMPLE_SECRET], description="By what the browser is known from now on (C-10).")
+    device_for: int = Field(examples=[15_552_000], description="Seconds.")
 
 
-class AddressCodeAskedFor(Answer):
-    """The same for every address (L2)."""
+class HalfLogin(Answer):
+    """One of two codes was right; the other is given with the same challenge."""
 
-    expires_in: int = Field(examples=[300], description="Seconds.")
-
-
-class AddressProven(Answer):
-    """The address is proven; the profile gets it in a moment."""
-
-    email_change_id: str = Field(examples=["email-change-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"])
+    next: Authenticator = Field(examples=["authenticator-app"])
 
 
 class RenewedSecret(Answer):
@@ -183,7 +186,7 @@ class LoginRoute(APIRoute):
 LOGIN: dict[int | str, dict[str, Any]] = {status: COMMAND[status] for status in (400, 401, 413, 422, 429, 503)}
 
 
-def routes(use: UseCases, email_change: EmailChange, sessions: SessionEndings, door: Door) -> APIRouter:
+def routes(use: UseCases, door: Door) -> APIRouter:
     """The operations of auth."""
     api = APIRouter(tags=["login"], route_class=LoginRoute)
 
@@ -196,22 +199,30 @@ def routes(use: UseCases, email_change: EmailChange, sessions: SessionEndings, d
     )
     async def request_code(form: LoginCodeForm, request: Request) -> CodeAskedFor:
         """Mail a login code to whoever has this address (L1, L2)."""
-        asked = await use.request_code(form.email, form.where.whereabouts(), request.state.request_id)
+        asked = await use.asking.request_code(form.email, form.by, form.origin(), request.state.request_id)
         return CodeAskedFor(challenge=asked.challenge, expires_in=asked.expires_in)
 
-    @api.post("/login/sessions", status_code=201, operation_id="logIn", **asks(LOG_IN, internal=True), responses=LOGIN)
-    async def log_in(form: LoginForm, request: Request) -> LoggedIn:
-        """Start a session with the code that was mailed (L1, L4)."""
-        session = await use.log_in(
-            form.challenge, form.code, form.where.whereabouts(), request.state.request_id, held=form.session
-        )
-        return LoggedIn.model_validate(session, from_attributes=True)
+    @api.post(
+        "/login/sessions",
+        status_code=201,
+        operation_id="logIn",
+        **asks(LOG_IN, internal=True),
+        response_model=LoggedIn,
+        responses={**LOGIN, 202: {"model": HalfLogin}},
+    )
+    async def log_in(form: LoginForm, request: Request) -> LoggedIn | Response:
+        """Start a session with a code, or be asked for the second one (L1, L4)."""
+        attempt = Attempt(form.challenge, form.by, form.typed(), form.origin(form.session))
+        outcome = await use.login.log_in(attempt, request.state.request_id)
+        if isinstance(outcome, HalfLoggedIn):
+            return JSONResponse({"next": outcome.next}, 202)
+        return LoggedIn.model_validate(outcome, from_attributes=True)
 
     @api.post("/tokens", operation_id="exchangeSession", **asks(EXCHANGE_SESSION, internal=True), responses=LOGIN)
     async def exchange(form: TokenForm) -> AccessToken:
         """Exchange a session for a short-lived token for one service."""
-        token = await use.exchange(form.session, form.audience, renews=form.renews, background=form.background)
-        return AccessToken.model_validate(token, from_attributes=True)
+        asked = use.sessions.exchange(form.session, form.audience, renews=form.renews, background=form.background)
+        return AccessToken.model_validate(await asked, from_attributes=True)
 
     @api.get(
         "/login/sessions/current",
@@ -221,43 +232,17 @@ def routes(use: UseCases, email_change: EmailChange, sessions: SessionEndings, d
     )
     async def current(caller: Annotated[Caller, Depends(door.caller)]) -> OwnSession:
         """See who is logged in."""
-        return OwnSession(**await use.who_am_i(caller.session))
+        return OwnSession(**await use.sessions.who_am_i(caller.session))
 
     @api.delete(
         "/login/sessions/current", operation_id="logOut", **asks(LOG_OUT), responses=COMMAND, response_model=Ended
     )
     async def log_out(command: Annotated[Command, Depends(door.command)]) -> Response:
         """Log out: the session is over at once."""
-        return await command.run(lambda cause: use.log_out(command.caller.session, cause), unheard=True)
+        return await command.run(lambda cause: use.sessions.log_out(command.caller.session, cause), unheard=True)
 
-    @api.post(
-        "/login/email-change",
-        status_code=202,
-        operation_id="requestEmailChange",
-        **asks(CHANGE_OWN_EMAIL),
-        responses=COMMAND,
-        response_model=AddressCodeAskedFor,
-    )
-    async def request_change(form: NewAddressForm, command: Annotated[Command, Depends(door.command)]) -> Response:
-        """Have a code mailed to one's new e-mail address, soon after logging in (A15, L2)."""
-        session = command.caller.session
-        return await command.run(lambda cause: email_change.request(form.email, session, cause), status=202)
-
-    @api.post(
-        "/login/email-change/confirm",
-        status_code=202,
-        operation_id="confirmEmailChange",
-        **asks(CHANGE_OWN_EMAIL),
-        responses=COMMAND,
-        response_model=AddressProven,
-    )
-    async def confirm_change(form: AddressCodeForm, command: Annotated[Command, Depends(door.command)]) -> Response:
-        """Give back the code that was mailed to the new address, in the session that asked for it (A15).
-
-        One's own profile tells what came of it: ask for it with what this answers as `Seen`.
-        """
-        session = command.caller.session
-        return await command.run(lambda cause: email_change.confirm(form.code, session, cause), status=202)
-
-    session_routes.add(api, sessions, door)
+    email_change.add(api, use, door)
+    open_sessions.add(api, use, door)
+    own_login.add(api, use, door)
+    reinvitations.add(api, use, door)
     return api

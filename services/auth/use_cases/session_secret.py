@@ -14,10 +14,10 @@ from services.auth.adapters import mail_queue, session_secrets
 from services.auth.adapters.codes import Codes, new_secret
 from services.auth.adapters.sealing import SealBroken, Sealer
 from services.auth.adapters.session_secrets import Found
-from services.auth.categories import AUTH, SESSIONS
 from services.auth.domain import session as sessions
 from services.auth.domain.limits import Limits
 from services.auth.domain.session import SessionInUse, SessionNotValid
+from services.auth.use_cases.categories import AUTH, SESSIONS
 from shared.cause import Cause
 from shared.database import Database
 from shared.eventstore.streams import Streams
@@ -47,7 +47,7 @@ class Recognition:
 
         Raises SessionNotValid: unknown, over, or a secret that was replaced long enough ago to have been stolen.
         """
-        digest = self._codes.of_session(secret)
+        digest = self._codes.of_secret(secret)
         found = await self._good(digest, now)
         if found.standing == "current" and found.session.shown_at is None:
             await session_secrets.shown(self._database, digest, now)
@@ -68,7 +68,7 @@ class Recognition:
         """A new secret; of several who ask for one at the same moment all get the same."""
         secret = new_secret()
         sealed = self._sealer.seal(secret.encode(), about=session_secrets.sealed_about(session.session_id))
-        new = self._codes.of_session(secret)
+        new = self._codes.of_secret(secret)
         if await session_secrets.renew(self._database, old=digest, new=new, sealed=sealed, now=now):
             return Renewed(secret, session.ends_at)
         return self._handed_over(await self._good(digest, now))
