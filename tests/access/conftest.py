@@ -21,11 +21,13 @@ from deploy.local.postgres import Addresses
 from deploy.local.world import World as Local
 from deploy.sample import STAFF
 from services.audit import service as audit
+from services.auth import service as auth
 from services.company import service as company
 from services.products import service as products
 from services.profiles import service as profiles
 from shared.ids import new_id
 from tests.access.cast import Cast, prepare
+from tests.auth.conftest import settings_for as settings_of_auth
 from tests.feed import running, settings_for
 from tests.parts import known
 
@@ -38,7 +40,7 @@ NO_LIMITS = {
 AT_ONCE = 8
 NOT_BUSINESS = ("attempt", "reading", "challenge", "session", "key")
 """Streams of what is recorded about asking itself."""
-REPLICATED = {"company": company, "products": products, "profiles": profiles, "audit": audit}
+REPLICATED = {"auth": auth, "company": company, "products": products, "profiles": profiles, "audit": audit}
 """The services that decide by who reaches what."""
 OUTSIDE_TOKEN = "a service's own token, from outside"
 
@@ -136,7 +138,8 @@ async def replicas(world: World) -> AsyncIterator[dict[str, FastAPI]]:
     async with AsyncExitStack() as stack:
         apps = {}
         for name, service in REPLICATED.items():
-            backbone, apps[name] = service.build(settings_for(world.databases[name]))
+            told = settings_of_auth if name == "auth" else settings_for
+            backbone, apps[name] = service.build(told(world.databases[name]))
             await stack.enter_async_context(running(backbone))
         yield apps
 

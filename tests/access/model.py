@@ -106,11 +106,12 @@ class Model:
             return 422, "grant-given-and-taken"
         if not self.sees(by, person):
             return UNSEEN
-        if refused := self.may(by, take[0], ON[take[0]], take[1]):
-            return refused
+        for kind, target in (take, give):  # the rights are those that one has before it
+            if refused := self.may(by, kind, ON[kind], target):
+                return refused
         held, before = self.grants[person], set(self.grants[person])
         held.discard(take)
-        refused = self.granting(by, person, give)
+        refused = self.granting(STAFF, person, give)
         held |= before
         return refused or self._leaves_nobody(by, person, {take} & held, {give})
 

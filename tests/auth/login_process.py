@@ -1,6 +1,7 @@
-"""One process that logs somebody in: `python -m tests.auth.login_process DSN CHALLENGE CODE`, to be killed amid it.
+"""One process that logs somebody in, to be killed amid it.
 
-It says "ready", goes on when it is told to, and says the answer's status if it lives so long.
+`python -m tests.auth.login_process DSN OWNER CHALLENGE CODE` says "ready", goes on when it is told to, and says the
+answer's status if it lives so long.
 """
 
 import asyncio
@@ -8,9 +9,11 @@ import sys
 
 from tests.auth.conftest import TurningClock, replica
 from tests.feed import running
+from tests.parts import OWNERS
 
 
-async def _log_in(dsn: str, challenge: str, code: str) -> None:
+async def _log_in(dsn: str, owner: str, challenge: str, code: str) -> None:
+    OWNERS[dsn] = owner
     world = replica(dsn, TurningClock())
     async with running(world.auth.backbone):
         sys.stdout.write("ready\n")

@@ -17,6 +17,7 @@ from psycopg import AsyncConnection
 from services.auth.events import SessionEnded, SessionStarted
 from shared.eventstore.recorder import APPEND_LOCK
 from tests.auth.conftest import ANNA, Login, World
+from tests.parts import owner_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 async def ready(dsn: str, login: Login, code: str) -> Process:
     """A process of its own, about to log in."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.auth.login_process", dsn, login.challenge, code),
+        *(sys.executable, "-m", "tests.auth.login_process", dsn, owner_of(dsn), login.challenge, code),
         stdin=PIPE,
         stdout=PIPE,
         cwd=ROOT,
@@ -41,7 +42,7 @@ async def killed_while(
 ) -> None:
     """The process is killed while it waits for what we hold; then we let go, and wait until its sessions are gone."""
     process = await ready(dsn, login, code)
-    async with await AsyncConnection.connect(dsn, autocommit=True) as holding:
+    async with await AsyncConnection.connect(owner_of(dsn), autocommit=True) as holding:
         await holding.execute(hold, params)
         assert process.stdin is not None
         process.stdin.write(b"go\n")

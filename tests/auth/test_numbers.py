@@ -5,13 +5,16 @@ from dataclasses import fields
 from datetime import timedelta
 from math import isclose
 
+from pydantic import SecretStr
+
 from services.auth.domain import app_steps
 from services.auth.domain.limits import Limits
 from services.auth.service import Settings
-from tests.auth.conftest import AUTH, settings_for
+from tests.auth.conftest import AUTH
 
 README = (AUTH / "README.md").read_text()
-RUNNING: Settings = settings_for("postgresql://nobody")
+NOBODY = SecretStr("postgresql://nobody")
+RUNNING = Settings(database_url=NOBODY, database_owner_url=NOBODY, code_pepper=NOBODY, secrets_key=NOBODY)
 CODES = 10**6
 
 

@@ -14,7 +14,7 @@ from shared.seen import MOST_STREAMS, Applied, NotSeenYet, SeenMalformed, header
 from tests.shared.elsewhere import Elsewhere, inbox_of
 from tests.shared.shop import ANNA, PRODUCT, Shop, note
 
-MINE, FOREIGN = new_id("product"), new_id("product-order")
+MINE, FOREIGN = f"product-{1:032x}", f"product-order-{2:032x}"
 
 
 @pytest.fixture
