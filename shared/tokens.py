@@ -28,7 +28,7 @@ GATEWAY = "gateway"
 LIFE = timedelta(seconds=60)
 LONGEST_LIFE = timedelta(minutes=10)
 SKEW = timedelta(seconds=5)
-KNOWN = timedelta(seconds=30)
+KNOWN = timedelta(seconds=10)
 """How long a key is believed before it is looked up again: a revoked one is refused within that."""
 UNKNOWN = timedelta(seconds=1)
 MOST_KEYS = 1000

@@ -30,7 +30,18 @@ RefusedBecause = Literal[
     "other-method",
     "unknown",
 ]
-EndedBecause = Literal["logged-out", "expired", "profile-cancelled", "re-invited"]
+EndedBecause = Literal[
+    "logged-out",
+    "expired",
+    "profile-cancelled",
+    "re-invited",
+    "ended-by-owner",
+    "ended-by-administrator",
+    "too-many",
+    "logged-in-again",
+    "secret-reused",
+]
+"""`ended-by-owner`: from another session of theirs. `secret-reused`: somebody showed a secret that was replaced."""
 
 
 class StaffAdded(Event, type="auth.staff-added.v1"):
@@ -210,6 +221,18 @@ class SigningKeyPublished(Event, type="auth.signing-key-published.v1"):
     not_after: Plain[datetime]
 
 
+class SigningKeyRetired(Event, type="auth.signing-key-retired.v1"):
+    """Every token that was signed with this key is worth nothing any more; its private half is destroyed."""
+
+    key_id: Pseudonym[str]
+
+
+class SigningKeyRevoked(Event, type="auth.signing-key-revoked.v1"):
+    """This key must be believed by nobody from now on: somebody else may have it (S-12)."""
+
+    key_id: Pseudonym[str]
+
+
 class AttemptRefused(RefusedAttempt, type="auth.attempt-refused.v1"):
     """A rule of auth refused an attempt of somebody who is logged in (H1)."""
 
@@ -227,3 +250,4 @@ LoginEvent = (
     | Reinvited
 )
 SessionEvent = SessionStarted | SessionEnded
+SigningKeyEvent = SigningKeyPublished | SigningKeyRetired | SigningKeyRevoked

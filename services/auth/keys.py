@@ -8,7 +8,7 @@ import base64
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, LiteralString
 
-from services.auth.events import SigningKeyPublished
+from services.auth.events import SigningKeyPublished, SigningKeyRetired, SigningKeyRevoked
 from shared.database import Database
 from shared.envelope import Recorded
 from shared.errors import Refusal
@@ -32,6 +32,8 @@ class SigningKeys:
                     "SET public_key = excluded.public_key, not_after = excluded.not_after",
                     (key_id, public_key, not_after),
                 )
+            case SigningKeyRetired(key_id=key_id) | SigningKeyRevoked(key_id=key_id):
+                yield Statement("DELETE FROM signing_keys WHERE key_id = %s", (key_id,))
             case _:
                 pass
 

@@ -25,6 +25,7 @@ from services.auth.adapters.recovery_codes import RecoveryCodes
 from services.auth.adapters.sealing import Sealer
 from services.auth.adapters.session_secrets import SessionSecrets
 from services.auth.domain.limits import Limits
+from services.auth.domain.whereabouts import Language
 from services.auth.events import AttemptRefused
 from services.auth.keys import SigningKeys, find_key
 from services.auth.reactions import reactions
@@ -33,10 +34,14 @@ from services.auth.use_cases import UseCases
 from services.auth.use_cases.asking import AskingForCodes
 from services.auth.use_cases.email_change import EmailChange
 from services.auth.use_cases.grant_mails import GrantMails
+from services.auth.use_cases.key_rotation import KeyRotation
 from services.auth.use_cases.login import LoggingIn
 from services.auth.use_cases.methods import Methods
 from services.auth.use_cases.proofs import Proofs
 from services.auth.use_cases.reinvitations import Reinvitations
+from services.auth.use_cases.session_endings import SessionEndings
+from services.auth.use_cases.session_room import RoomForSessions
+from services.auth.use_cases.session_secret import Recognition
 from services.auth.use_cases.sessions import Sessions
 from services.auth.use_cases.staff import StaffMembers
 from services.auth.views.login_methods import LoginMethods
@@ -74,6 +79,8 @@ class Settings(ServiceSettings):
     mail_from: str = "selfservice@example.com"
     site_url: str = "http://127.0.0.1:8080"
     """Where people log in, for the mails."""
+    mail_language: Language = "en"
+    """Of mails to people whose browser has not told which one they read."""
     limits: Limits = Field(default_factory=Limits)
 
     @model_validator(mode="after")
@@ -137,23 +144,36 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
     parts: dict[str, Any] = {"streams": streams, "database": database, "clock": clock, "limits": limits}
     asking = AskingForCodes(**parts, codes=codes, sealer=sealer)
     proofs = Proofs(database, codes, sealer, limits)
-    login = LoggingIn(**parts, codes=codes, proofs=proofs, clock_check=clock_check)
+    room = RoomForSessions(**parts, codes=codes)
+    login = LoggingIn(**parts, codes=codes, proofs=proofs, clock_check=clock_check, room=room)
+    recognition = Recognition(streams=streams, database=database, limits=limits, codes=codes, sealer=sealer)
+    rotation = KeyRotation(streams=streams, clock=clock, ring=ring)
     use = UseCases(
         asking=asking,
         login=login,
         email_change=EmailChange(**parts, codes=codes, asking=asking, login=login),
-        sessions=Sessions(**parts, codes=codes, ring=ring),
+        sessions=Sessions(**parts, ring=ring, recognition=recognition),
+        session_endings=SessionEndings(**parts, access=Access(database)),
+        keys=rotation,
         methods=Methods(**parts, sealer=sealer, clock_check=clock_check, site=settings.site_url),
         reinvitations=Reinvitations(**parts, access=Access(database)),
         staff=StaffMembers(streams, database),
         grant_mails=GrantMails(streams, clock),
     )
-    upkeep = Upkeep(**parts, ring=ring, clock_check=clock_check)
+    upkeep = Upkeep(**parts, rotation=rotation, clock_check=clock_check)
     post = Post(settings.smtp_url, settings.mail_from, clock)
-    mailer = Mailer(database=database, sealer=sealer, post=post, clock=clock, limits=limits, site=settings.site_url)
+    mailer = Mailer(
+        database=database,
+        sealer=sealer,
+        post=post,
+        clock=clock,
+        limits=limits,
+        site=settings.site_url,
+        language=settings.mail_language,
+    )
     backbone.reacts(reactions(use))
     for work, pause_seconds in (
-        (mailer.deliver_due, 0.2),
+        (mailer.run, 1.0),
         (mailer.wipe_expired, 1.0),
         (upkeep.keep_signing_key_fresh, 60.0),
         (upkeep.end_what_is_over, 15.0),

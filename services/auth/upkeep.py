@@ -14,24 +14,22 @@ from services.auth.adapters import (
 )
 from services.auth.adapters.clock_check import ClockCheck
 from services.auth.adapters.guess_budget import ToldAlready
-from services.auth.adapters.key_ring import KeyRing, MadeByAnother
 from services.auth.domain import alarm as alarms
 from services.auth.domain import login as logins
 from services.auth.domain import session as sessions
-from services.auth.domain import signing_key as keys
 from services.auth.domain.alarm import Alarm, alarm_id_of
 from services.auth.domain.limits import Limits
 from services.auth.domain.login import login_id_of
 from services.auth.domain.session import LAST_USE_GRAIN
 from services.auth.events import GuessingSuspected
-from services.auth.use_cases.categories import ALARMS, AUTH, KEYS, LOGINS, SESSIONS
+from services.auth.use_cases.categories import ALARMS, AUTH, LOGINS, SESSIONS
+from services.auth.use_cases.key_rotation import KeyRotation
 from shared.cause import Cause
 from shared.clock import Clock
 from shared.database import Database
 from shared.events import Event
 from shared.eventstore.statement import Statement
 from shared.eventstore.streams import Streams
-from shared.ids import new_id
 from shared.logs import log
 
 
@@ -45,32 +43,19 @@ class Upkeep:
         database: Database,
         clock: Clock,
         limits: Limits,
-        ring: KeyRing,
+        rotation: KeyRotation,
         clock_check: ClockCheck,
     ) -> None:
         self._streams = streams
         self._database = database
         self._clock = clock
         self._limits = limits
-        self._ring = ring
+        self._rotation = rotation
         self._clock_check = clock_check
 
     async def keep_signing_key_fresh(self) -> None:
-        """Make the next signing key when it is due (S-11). Raises Unavailable.
-
-        Appends take turns under one lock, and a generation is made once: of replicas that start together one makes it.
-        """
-        now, known = self._clock(), await self._ring.keys(afresh=True)
-        if not keys.next_is_due(known, now):
-            return
-        key_id, generation = new_id("key"), 1 + max((key.generation for key in known), default=0)
-        made = self._ring.make(key_id=key_id, generation=generation, now=now)
-        decide = partial(keys.publish, key_id=key_id, public_key=made.public_key, now=now)
-        try:
-            await self._streams.change(KEYS, key_id, decide, Cause(AUTH, key_id).ensuring(lambda _: [made.kept]))
-        except MadeByAnother:
-            log.info("signing key made by another replica", generation=generation)
-        await self._ring.keys(afresh=True)
+        """Keys come and go by the calendar (S-11). Raises Unavailable."""
+        await self._rotation.keep_fresh()
 
     async def end_what_is_over(self) -> None:
         """Make it history that a session is over which time or a cancelled login ended. Raises Unavailable."""

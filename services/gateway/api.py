@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -17,15 +17,17 @@ from services.gateway.credentials import (
     CHALLENGE,
     DEVICE,
     JSON,
-    SESSION,
     challenge_of,
     clear_cookie,
     device_of,
+    session_cookie,
+    session_held,
     set_cookie,
 )
 from services.gateway.limits import Buckets, address_of
 from services.gateway.refusing import UnknownParameter
 from services.gateway.seals import EXAMPLE, Seals
+from services.gateway.whereabouts import whereabouts
 from shared.http.fields import Form
 from shared.http.openapi import COMMAND, Answer
 from shared.http.problems import MEDIA_TYPE
@@ -112,6 +114,8 @@ def login(auth: Service, seals: Seals, *, codes: Buckets, tries: Buckets, truste
         tries.take(address_of(request.scope, trusted_hops))
         given = {"challenge": challenge_of(request.headers), "code": form.code, "by": form.by}
         given |= _origin(request, trusted_hops)
+        if held := session_held(request.headers):
+            given["session"] = held
         answered = await auth.ask(_asking(request, "/login/sessions", given, once=True))
         if answered.status == 202:
             return Response(answered.body, 202, media_type=JSON)
@@ -120,9 +124,8 @@ def login(auth: Service, seals: Seals, *, codes: Buckets, tries: Buckets, truste
         session = orjson.loads(answered.body)
         secret, device, device_for = session.pop("session"), session.pop("device"), session.pop("device_for")
         session["seen"] = [seals.sealed(entry) for entry in session["seen"]]
-        left = datetime.fromisoformat(session["ends_at"]) - datetime.now(UTC)
         response = JSONResponse(session, 201)
-        response.headers.append("set-cookie", set_cookie(SESSION, secret, max(0, int(left.total_seconds()))))
+        response.headers.append("set-cookie", session_cookie(secret, datetime.fromisoformat(session["ends_at"])))
         response.headers.append("set-cookie", set_cookie(DEVICE, device, device_for))
         response.headers.append("set-cookie", clear_cookie(CHALLENGE))
         return response
@@ -130,10 +133,12 @@ def login(auth: Service, seals: Seals, *, codes: Buckets, tries: Buckets, truste
     return api
 
 
-def _origin(request: Request, trusted_hops: int) -> dict[str, str]:
-    """Where a request comes from, for the limits that auth keeps: its network address, and by what it is known."""
-    device = device_of(request.headers)
-    return {"client": address_of(request.scope, trusted_hops), **({"device": device} if device else {})}
+def _origin(request: Request, trusted_hops: int) -> dict[str, Any]:
+    """Where a request comes from: for the limits that auth keeps its network address, and by what it is known; for the
+    person's own eyes only what they recognise.
+    """
+    device, where = device_of(request.headers), whereabouts(request.scope, trusted_hops)
+    return {"client": address_of(request.scope, trusted_hops), "where": where, **({"device": device} if device else {})}
 
 
 def _no_parameters(request: Request) -> None:

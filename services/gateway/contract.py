@@ -39,6 +39,8 @@ class Operation:
     """The names of its query parameters."""
     rows: tuple[str, ...] = ()
     """The rows of the policy that it is decided by; without one, nobody may ask for it."""
+    background: bool = False
+    """Whether asking for it is no sign of a person at work (S-04)."""
 
 
 def load(folder: Path = FOLDER) -> dict[str, Document]:
@@ -68,7 +70,10 @@ def operations(documents: Mapping[str, Document]) -> list[Operation]:
         for template, method, description in described(document):
             queries = frozenset(p["name"] for p in description.get("parameters", ()) if p["in"] == "query")
             rows = tuple(description.get(ROWS, ()))
-            operation = Operation(service, method.upper(), template, description["operationId"], queries, rows)
+            background = bool(description.get("x-background"))
+            operation = Operation(
+                service, method.upper(), template, description["operationId"], queries, rows, background
+            )
             known = found.setdefault((operation.method, _shape(template)), operation)
             if known is not operation:
                 raise ContractClash(f"{operation.method} {template}: {known.service} and {service} both offer it")

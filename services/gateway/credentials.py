@@ -6,6 +6,7 @@ A browser holds the session as a cookie and is checked for cross-site requests; 
 
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -41,6 +42,12 @@ def challenge_of(headers: Headers) -> str:
     if challenge is None or not _OPAQUE.fullmatch(challenge):
         raise Unauthenticated("Ask for a code first, from this browser.")
     return challenge
+
+
+def session_held(headers: Headers) -> str | None:
+    """The session that a browser still has while it logs in; what cannot be one counts as none. Raises Malformed."""
+    session = cookie(headers, SESSION)
+    return session if session is not None and _OPAQUE.fullmatch(session) else None
 
 
 def device_of(headers: Headers) -> str | None:
@@ -105,6 +112,11 @@ def _same_origin(headers: Headers, ours: str | None) -> bool:
 def set_cookie(name: str, value: str, seconds: int) -> str:
     """A `Set-Cookie` header's value: for this host alone, over TLS, out of scripts' reach, never sent cross-site."""
     return f"{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={seconds}"
+
+
+def session_cookie(secret: str, ends_at: datetime) -> str:
+    """The session, for as long as it may last."""
+    return set_cookie(SESSION, secret, max(0, int((ends_at - datetime.now(UTC)).total_seconds())))
 
 
 def clear_cookie(name: str) -> str:

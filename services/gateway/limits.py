@@ -4,7 +4,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
@@ -40,11 +40,10 @@ class Buckets:
             raise TooMany("Too many requests; ask again later.", retry_after=max(1, wait))
 
 
-def address_of(scope: Scope, trusted_hops: int) -> str:
+def network_address_of(scope: Scope, trusted_hops: int) -> IPv4Address | IPv6Address | None:
     """Where a request comes from: the peer, or what the outermost of our own proxies has written down.
 
-    Of `X-Forwarded-For` only the entries that `trusted_hops` proxies of ours have added are believed. An IPv6 address
-    counts as its /64: whoever has one of them has them all.
+    Of `X-Forwarded-For` only the entries that `trusted_hops` proxies of ours have added are believed.
     """
     client = scope.get("client")
     address = str(client[0]) if client else "unknown"
@@ -52,7 +51,14 @@ def address_of(scope: Scope, trusted_hops: int) -> str:
         hops = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
         address = hops[-min(trusted_hops, len(hops))].strip() or address
     try:
-        parsed = ip_address(address)
+        return ip_address(address)
     except ValueError:
+        return None
+
+
+def address_of(scope: Scope, trusted_hops: int) -> str:
+    """By what requests are counted; an IPv6 address counts as its /64: whoever has one of them has them all."""
+    address = network_address_of(scope, trusted_hops)
+    if address is None:
         return "unknown"
-    return str(int(parsed) >> 64) if isinstance(parsed, IPv6Address) else str(parsed)
+    return str(int(address) >> 64) if isinstance(address, IPv6Address) else str(address)

@@ -6,7 +6,7 @@ sealed on its way out and opened on its way in.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.gateway import refusing
-from services.gateway.adapters.access_tokens import AccessTokens
+from services.gateway.adapters.access_tokens import AccessToken, AccessTokens, Showing
 from services.gateway.adapters.services import Answer, Asking, Service
 from services.gateway.contract import PREFIX, Operation
 from services.gateway.credentials import (
@@ -24,6 +24,7 @@ from services.gateway.credentials import (
     has_body,
     must_be_our_own,
     only,
+    session_cookie,
     session_of,
 )
 from services.gateway.json_depth import must_be_shallow
@@ -41,6 +42,11 @@ SEEN: Final = "seen"
 PASSED_ON: Final = ("idempotency-key", REQUIRE_SEEN, "accept")
 PASSED_BACK: Final = ("content-type", SEEN, "retry-after", "allow")
 LOG_OUT: Final = "logOut"
+END_OWN: Final = "endOwnSession"
+BACKGROUND: Final = "x-background"
+"""With `true` in this header a page says that nobody asked for this, and the session gets no older for it (S-04)."""
+CLEARED: Final = b'"cache", "storage"'
+"""What a browser forgets after logging out (S-18). Not its cookies: the session's goes by itself, others outlast it."""
 _BELOW = (PREFIX + "/").encode()
 
 
@@ -57,8 +63,12 @@ class Proxy:
         seals: Seals,
         origin: str | None,
         requests: Buckets,
+        own: Collection[tuple[str, str]],
     ) -> None:
-        """`origin` is that of our own pages, None for whatever host a request names; `requests` are of each session."""
+        """`origin` is that of our own pages, None for whatever host a request names; `requests` are of each session.
+
+        `own` are the methods and paths of the application itself, which may lie beside those of services.
+        """
         self._app = app
         self._routes = routes
         self._services = services
@@ -66,22 +76,25 @@ class Proxy:
         self._seals = seals
         self._origin = origin
         self._requests = requests
+        self._own = own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["raw_path"].startswith(_BELOW):
             await self._app(scope, receive, send)
             return
         headers, request_id = Headers(scope=scope), scope["state"]["request_id"]
+        path = scope["raw_path"].decode("latin-1")
         try:
             must_be_our_own(scope["method"], headers, self._origin)
-            found = self._routes.find(scope["raw_path"][len(_BELOW) :].decode("latin-1"))
-            if found is None:
+            found = self._routes.find(path.removeprefix(f"{PREFIX}/"))
+            if found is None or (scope["method"], path) in self._own:
                 await self._app(scope, receive, send)
             elif (operation := found.methods.get(scope["method"])) is None:
                 wrong = problem(
                     405, "method-not-allowed", "The thing does not know this method.", request_id=request_id
                 )
-                wrong.headers["Allow"] = ", ".join(sorted(found.methods))
+                here = {method for method, own in self._own if own == path}
+                wrong.headers["Allow"] = ", ".join(sorted({*found.methods, *here}))
                 await wrong(scope, receive, send)
             else:
                 await self._reply(send, *await self._forward(operation, found, scope, headers, receive))
@@ -93,11 +106,11 @@ class Proxy:
     ) -> tuple[Answer, Sequence[tuple[bytes, bytes]]]:
         if not operation.rows:
             raise NoRow
-        session, request_id = session_of(headers), scope["state"]["request_id"]
+        showing, request_id = _showing(operation, headers), scope["state"]["request_id"]
         passed_on = {name: value for name in PASSED_ON if (value := only(headers, name)) is not None}
         path = found.path_of(operation) + _query(operation, scope["query_string"])
         body = await _body(receive) if has_body(headers) else None
-        token = await self._tokens.of(session, operation.service, request_id)
+        token = await self._tokens.of(showing, operation.service, request_id)
         self._requests.take(token.session_id)
         if REQUIRE_SEEN in passed_on:
             passed_on[REQUIRE_SEEN] = self._seals.opened(passed_on[REQUIRE_SEEN])
@@ -108,13 +121,11 @@ class Proxy:
         answer = await self._services[operation.service].ask(
             Asking(operation.method, path, passed_on, body, repeatable=repeatable)
         )
-        return answer, self._cookies(operation, answer, session)
-
-    def _cookies(self, operation: Operation, answer: Answer, session: str) -> Sequence[tuple[bytes, bytes]]:
-        if operation.id != LOG_OUT or answer.status >= 300:
-            return ()
-        self._tokens.forget(session)
-        return ((b"set-cookie", clear_cookie(SESSION).encode()),)
+        ends = operation.id == LOG_OUT or (operation.id == END_OWN and found.identifiers == (token.session_id,))
+        if ends and answer.status < 300:
+            self._tokens.forget(showing.secret)
+            return answer, _LOGGED_OUT
+        return answer, _renewed(token)
 
     async def _reply(self, send: Send, answer: Answer, more: Sequence[tuple[bytes, bytes]]) -> None:
         passed_back = {name: value for name in PASSED_BACK if (value := answer.headers.get(name)) is not None}
@@ -124,6 +135,22 @@ class Proxy:
         headers.append((b"content-length", str(len(answer.body)).encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": [*headers, *more]})
         await send({"type": "http.response.body", "body": answer.body})
+
+
+_LOGGED_OUT = ((b"set-cookie", clear_cookie(SESSION).encode()), (b"clear-site-data", CLEARED))
+
+
+def _showing(operation: Operation, headers: Headers) -> Showing:
+    """The session as the request shows it. Raises Unauthenticated, Malformed."""
+    background = operation.background or only(headers, BACKGROUND) == "true"
+    return Showing(session_of(headers), renews="authorization" not in headers, background=background)
+
+
+def _renewed(token: AccessToken) -> Sequence[tuple[bytes, bytes]]:
+    """The cookie with the secret that counts from now on, if there is one (S-13)."""
+    if token.renewed is None:
+        return ()
+    return ((b"set-cookie", session_cookie(token.renewed.secret, token.renewed.ends_at).encode()),)
 
 
 def _query(operation: Operation, sent: bytes) -> str:

@@ -1,6 +1,6 @@
 """Wiring of the gateway: the only file that knows all the others; no logic."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal, Self
@@ -100,7 +100,7 @@ def build(settings: Settings, documents: Mapping[str, contract.Document] | None 
     app = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     problems.install(app)
     app.add_exception_handler(NotOverHttp, _refused)
-    _include(app, settings, services, documents)
+    own = _include(app, settings, services, documents)
     proxy = Proxy(
         app,
         routes=Routes(contract.operations(documents)),
@@ -109,13 +109,15 @@ def build(settings: Settings, documents: Mapping[str, contract.Document] | None 
         seals=settings.seals(),
         origin=settings.public_origin,
         requests=Buckets(per_second=settings.requests_per_second, burst=2 * settings.requests_per_second),
+        own=own,
     )
     return Outside(Edge(proxy)), app
 
 
 def _include(
     app: FastAPI, settings: Settings, services: Mapping[str, Service], documents: Mapping[str, contract.Document]
-) -> None:
+) -> Collection[tuple[str, str]]:
+    """The gateway's own routes; answers method and path of those that are part of the API."""
     codes, tries = settings.login_codes_per_minute, settings.login_tries_per_minute
     app.include_router(
         api.login(
@@ -127,7 +129,9 @@ def _include(
         ),
         dependencies=[Depends(must_name_its_rows)],
     )
-    whole = public(documents, app.openapi())
+    described = app.openapi()
+    own = frozenset((method.upper(), path) for path, method, _ in contract.described(described))
+    whole = public(documents, described)
     setattr(app, "openapi", lambda: whole)  # noqa: B010 (what FastAPI documents for another description)
     app.include_router(api.description(whole))
     app.include_router(api.health(services.values()))
@@ -135,6 +139,7 @@ def _include(
         from services.gateway import development  # noqa: PLC0415 (its parts are not installed in production)
 
         app.include_router(development.routes(settings.mail_folder))
+    return own
 
 
 async def _refused(request: Request, refused: Exception) -> Response:

@@ -62,6 +62,17 @@ LOG_IN = Operation("login.log-in", "log in with a code", "anywhere", (ANYBODY,),
 EXCHANGE_SESSION = Operation("login.exchange-session", "use a session at a service", "oneself", (ONESELF,), "L3")
 READ_OWN_SESSION = Operation("login.read-own-session", "see who is logged in", "oneself", (ONESELF,), "L3")
 LOG_OUT = Operation("login.log-out", "log out", "oneself", (ONESELF,), "L3")
+LIST_OWN_SESSIONS = Operation(
+    "login.list-own-sessions", "see everywhere that one is logged in", "oneself", (ONESELF,), "L3"
+)
+END_OWN_SESSIONS = Operation("login.end-own-sessions", "log out elsewhere", "oneself", (ONESELF,), "L3")
+END_SESSIONS_OF = Operation(
+    "login.end-sessions-of",
+    "log somebody out everywhere all of whose grants one may revoke",
+    "person",
+    _ADMINISTRATORS_AND_STAFF,
+    "A11",
+)
 READ_LOGIN_METHODS = Operation("login.read-methods", "see by what one logs in", "oneself", (ONESELF,), "L1")
 CHANGE_LOGIN_METHODS = Operation("login.change-methods", "change by what one logs in", "oneself", (ONESELF,), "L1")
 REINVITE = Operation(
@@ -168,10 +179,14 @@ def at(operation: Operation, place: str) -> Operation:
     return replace(operation, on=kind) if operation.on == "place" and kind else operation
 
 
-def asks(*operations: Operation, internal: bool = False) -> dict[str, Any]:
-    """What a route says of itself: the rows of the policy that it decides by; `internal` has no way in from outside."""
-    rows = {ROWS: [operation.name for operation in operations]}
-    return {"openapi_extra": {**rows, "x-internal": True} if internal else rows}
+def asks(*operations: Operation, internal: bool = False, background: bool = False) -> dict[str, Any]:
+    """What a route says of itself: the rows of the policy that it decides by.
+
+    `internal` has no way in from outside; asking for a `background` one is no sign of a person at work (S-04).
+    """
+    said: dict[str, Any] = {ROWS: [operation.name for operation in operations]}
+    said |= {"x-internal": True} if internal else {}
+    return {"openapi_extra": said | ({"x-background": True} if background else {})}
 
 
 def as_table() -> str:

@@ -246,6 +246,7 @@ async def _first_log_in(company: Company, inviter: Person, name: str) -> None:
     session = await person.log_in()
     person.has_seen(inviter)
     company.things[name] = session["subject"].partition(":")[2]
+    company.things[f"{name}_session"] = session["session_id"]
 
 
 async def _ask(who: Person, path: str, body: Any) -> dict[str, Any]:

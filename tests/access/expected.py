@@ -100,8 +100,8 @@ class Expectation:
             return NO_SUCH_THING if actor.staff and row.name in _OF_PROFILES_ONLY else YES
         if ask.sees and not _sees(actor, ask.sees):
             return NO_SUCH_THING
-        if row.name == policy.CANCEL_PROFILE.name:
-            mine = actor.role == ask.target
+        if row.name in {policy.CANCEL_PROFILE.name, policy.END_SESSIONS_OF.name}:
+            mine = actor.role == ask.target and row.name == policy.CANCEL_PROFILE.name
             return YES if mine else self._ending_all(actor, row, ask.target, f"{WHO[STAFF]} or the person themselves")
         if row.name == policy.REINVITE.name:
             nobody_is_two, mine = Answer(403, "L3"), actor.role == ask.target

@@ -22,6 +22,7 @@ IN_PATH: Mapping[str, str] = {
     "product_id": "product",
     "profile_id": "driver",
     "entity_id": "product",
+    "session_id": "late_session",
 }
 """What stands in a path, by the name of the parameter."""
 ABOUT: Mapping[str, str] = {
@@ -105,6 +106,20 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "logIn": (Ask(policy.LOG_IN, {"code": "000000"}, then="code-refused", headers=NO_CODE_ASKED_FOR),),
     "getOwnSession": (Ask(policy.READ_OWN_SESSION),),
     "logOut": (Ask(policy.LOG_OUT, then="idempotency-key-malformed", headers=NOT_A_KEY),),
+    "listOwnSessions": (Ask(policy.LIST_OWN_SESSIONS),),
+    # Of nobody who asks: to each of them it is a session that does not exist.
+    "endOwnSession": (Ask(policy.END_OWN_SESSIONS, then="not-found"),),
+    "endOtherSessions": (Ask(policy.END_OWN_SESSIONS, then="idempotency-key-malformed", headers=NOT_A_KEY),),
+    "endSessionsOf": (
+        Ask(policy.END_SESSIONS_OF, UNCONFIRMED, then="ending-sessions-not-confirmed"),
+        Ask(
+            policy.END_SESSIONS_OF,
+            UNCONFIRMED,
+            then="ending-sessions-not-confirmed",
+            about="main_administrator",
+            path={"profile_id": "main_administrator"},
+        ),
+    ),
     "requestEmailChange": (Ask(policy.CHANGE_OWN_EMAIL, {"email": "nobody"}, then="email-malformed"),),
     "confirmEmailChange": (Ask(policy.CHANGE_OWN_EMAIL, {"code": "000000"}, then="address-not-proven"),),
     "getLoginMethods": (Ask(policy.READ_LOGIN_METHODS),),

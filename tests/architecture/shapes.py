@@ -23,7 +23,7 @@ OF_ITS_OWN: Mapping[str, set[str]] = {
     },
     "gateway": {
         *("contract.py", "credentials.py", "development.py", "json_depth.py", "limits.py", "outside.py"),
-        *("proxy.py", "public.py", "refusing.py", "routing.py", "seals.py"),
+        *("proxy.py", "public.py", "refusing.py", "routing.py", "seals.py", "whereabouts.py"),
     },
 }
 """What a service has beside the shape of all: published readings, and the gateway's way from request to service."""

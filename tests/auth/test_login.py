@@ -189,7 +189,7 @@ async def test_c28_a_get_consumes_nothing(world: World) -> None:
     before = len(world.log())
     for path in ("/login/codes", "/login/sessions", "/tokens"):
         query = f"?challenge={login.challenge}&code={login.code}"
-        assert (await Asking(world.app, "auth", None)("GET", path + query)).status_code == 405
+        assert (await Asking(world.app, "auth", None)("GET", path + query)).status_code in {401, 405}
     assert len(world.log()) == before
     assert (await world.give(login.challenge, login.code)).status_code == 201
 

@@ -114,7 +114,16 @@ def test_c01_every_code_passes_as_it_is_mailed_and_with_a_space(number: int, pla
 
 
 def in_use_since(minutes: float, *, cancelled: bool = False) -> SessionInUse:
-    return SessionInUse(SESSION, ANNA, NOON + timedelta(hours=12), NOON - timedelta(minutes=minutes), cancelled)
+    return SessionInUse(
+        session_id=SESSION,
+        subject=ANNA,
+        started_at=NOON,
+        ends_at=NOON + timedelta(hours=12),
+        last_used_at=NOON - timedelta(minutes=minutes),
+        cancelled=cancelled,
+        renewed_at=NOON,
+        shown_at=NOON,
+    )
 
 
 def test_s03_s05_a11_when_a_session_is_over() -> None:

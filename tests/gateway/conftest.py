@@ -52,8 +52,15 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "auth": document(
         {
             "/tokens": {"post": operation("exchangeSession", body=True, internal=True)},
-            "/login/sessions": {"post": operation("logIn", body=True, internal=True)},
-            "/login/sessions/current": {"get": operation("getOwnSession"), "delete": operation("logOut")},
+            "/login/sessions": {
+                "post": operation("logIn", body=True, internal=True),
+                "get": operation("listOwnSessions") | {"x-background": True},
+            },
+            "/login/sessions/current": {
+                "get": operation("getOwnSession") | {"x-background": True},
+                "delete": operation("logOut"),
+            },
+            "/login/sessions/{session_id}": {"delete": operation("endOwnSession")},
         },
         Form={"type": "object", "properties": {"session": {"type": "string"}}},
     ),
@@ -142,6 +149,8 @@ def world(shared_world: World) -> World:
         upstream.delay, upstream.breaks = 0, None
     shared_world.auth.sessions = {SESSION}
     shared_world.auth.exchanges.clear()
+    shared_world.auth.asked.clear()
+    shared_world.auth.renewed = None
     shared_world.products.answer = Upstream("").answer
     return shared_world
 

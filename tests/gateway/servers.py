@@ -17,6 +17,7 @@ from deploy.local.ports import LOOPBACK, free_port
 
 SESSION = "session-secret-of-anna-0123456789"
 """A session that auth knows until it is taken out of `Auth.sessions`."""
+SESSION_ID = "session-" + SESSION.encode().hex()[-32:]
 CHALLENGE = "challenge-secret-of-anna-0123456789"
 DEVICE = "device-secret-of-annas-browser-0123456789"
 
@@ -126,6 +127,10 @@ class Auth(Upstream):
     name: str = "auth"
     sessions: set[str] = field(default_factory=lambda: {SESSION})
     exchanges: list[tuple[str, str]] = field(default_factory=list)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    """What was said with each exchange beside the session and the service."""
+    renewed: dict[str, Any] | None = None
+    """The new secret for whoever takes one."""
 
     def __post_init__(self) -> None:
         self.answer = self._answer
@@ -135,18 +140,22 @@ class Auth(Upstream):
             return self._exchange(**json.loads(received.body))
         if received.target == "/login/codes":
             return ok({"challenge": CHALLENGE, "expires_in": 300}, 202)
+        if received.target == "/login/sessions" and received.method == "GET":
+            return ok({"items": []})
         if received.target == "/login/sessions":
             return self._log_in(json.loads(received.body))
-        if received.method == "DELETE":
+        if received.target == "/login/sessions/current" and received.method == "DELETE":
             self.sessions.clear()
         return ok({"session_id": "session-" + "1" * 32})
 
-    def _exchange(self, session: str, audience: str) -> Reply:
+    def _exchange(self, session: str, audience: str, **more: Any) -> Reply:
         self.exchanges.append((session, audience))
+        self.asked.append(more)
         if session not in self.sessions:
             return problem(401, "session-not-valid")
         token = {"token": f"eyJ.{audience}.{len(self.exchanges)}", "expires_in": 60, "subject": "profile:profile-1"}
-        return ok({**token, "session_id": f"session-{session[-32:]}"})
+        renewed = self.renewed if more["renews"] else None
+        return ok({**token, "session_id": f"session-{session.encode().hex()[-32:]}", "renewed": renewed})
 
     def _log_in(self, given: dict[str, str]) -> Reply:
         if (given["challenge"], given["code"]) == (CHALLENGE, "222222"):

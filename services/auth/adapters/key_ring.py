@@ -1,5 +1,7 @@
 """The key ring: private signing keys, sealed under SECRETS_KEY, beside the log that publishes their public halves.
 
+A private half is destroyed in the commit that says that its key has retired or is revoked.
+
 Not derived from events: without it, or without its SECRETS_KEY, a new key has to be made.
 """
 
@@ -14,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.auth.adapters.sealing import Sealer
 from services.auth.domain.signing_key import LIFE, KeptKey
+from services.auth.events import SigningKeyRetired, SigningKeyRevoked
 from shared.database import Database
 from shared.envelope import Recorded
 from shared.errors import Conflict, Refusal
@@ -39,8 +42,12 @@ class KeyRingTables:
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {"one_key_a_generation": MadeByAnother}
 
-    def changes(self, _recorded: Recorded) -> Iterable[Statement]:
-        return ()
+    def changes(self, recorded: Recorded) -> Iterable[Statement]:
+        match recorded.data:
+            case SigningKeyRetired(key_id=key) | SigningKeyRevoked(key_id=key):
+                yield Statement("DELETE FROM signing_key_ring WHERE key_id = %s", (key,))
+            case _:
+                pass
 
 
 @dataclass(frozen=True, slots=True)

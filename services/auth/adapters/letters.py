@@ -1,133 +1,132 @@
-"""What the mails say. Plain text, no link that does anything when it is fetched (C-28)."""
+"""What the mails say: sentences of one language (`words.py`) in one layout, as text and as HTML.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+C-25  Whoever gets a code or a notice learns what it is for and from where it was asked for.
+C-28  No link does anything when it is fetched: the only address in a mail is that of the page where people log in.
+"""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from html import escape
+
+from services.auth.adapters.words import SecurityNotice, Words
+from services.auth.adapters.words_danish import DANISH
+from services.auth.adapters.words_english import ENGLISH
+from services.auth.domain.whereabouts import Language, Whereabouts
+
+WORDS: Mapping[Language, Words] = {"en": ENGLISH, "da": DANISH}
+WIDTH = 78
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A mail's subject and text."""
+    """A mail: its subject, its paragraphs, and a code in between if it brings one."""
 
     subject: str
-    text: str
+    paragraphs: Sequence[str]
+    language: Language
+    code: str | None = field(default=None, repr=False)
+    after_code: Sequence[str] = ()
+
+    def text(self) -> str:
+        """For whoever reads plain text."""
+        code = (f"    {self.code}",) if self.code else ()
+        parts = [*map(_wrapped, self.paragraphs), *code, *map(_wrapped, self.after_code)]
+        parts.append(f"-- \n{WORDS[self.language].sender_note}")
+        return "\n\n".join(parts) + "\n"
+
+    def html(self) -> str:
+        """The same as HTML: whatever somebody is called is text, nothing is loaded from anywhere."""
+        code = (f'<p style="{_CODE}">{escape(self.code)}</p>',) if self.code else ()
+        parts = [*map(_paragraph, self.paragraphs), *code, *map(_paragraph, self.after_code)]
+        return _PAGE.format(
+            language=self.language,
+            subject=escape(self.subject),
+            body="\n".join(parts),
+            note=escape(WORDS[self.language].sender_note),
+        )
 
 
-def login_code(*, name: str, code: str, life: timedelta) -> Letter:
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whoever a mail is for, as it addresses them."""
+
+    name: str
+    email: str
+    language: Language
+
+    @property
+    def words(self) -> Words:
+        """What they read."""
+        return WORDS[self.language]
+
+
+def login_code(reader: Reader, code: str, life: timedelta, where: Whereabouts, asked_at: datetime) -> Letter:
     """The code somebody asked to log in with."""
-    minutes = int(life.total_seconds() // 60)
-    return Letter(
-        "Your login code",
-        f"""\
-Hello {name},
-
-your login code is
-
-    {code}
-
-It works once, in the browser that asked for it, until {minutes} minutes after you asked.
-
-If you did not ask for it, you need do nothing: nobody gets in without it. We never ask you for it.
-""",
-    )
+    words = reader.words
+    lives = words.code_lives.format(minutes=_minutes(life))
+    after = (lives, _from_where(words.asked_from, words, where, asked_at), words.code_not_asked_for)
+    before = (words.hello.format(name=reader.name), words.code_for_login)
+    return Letter(words.code_subject, before, reader.language, code, after)
 
 
-def new_address(*, name: str, code: str, life: timedelta) -> Letter:
+def new_address(reader: Reader, code: str, life: timedelta) -> Letter:
     """The code that proves a new address (A15); whoever reads it may know nothing of us."""
-    minutes = int(life.total_seconds() // 60)
-    return Letter(
-        "Confirm your e-mail address",
-        f"""\
-Hello,
-
-{name} wants to log in to the business self-service with this e-mail address. The code that confirms it is
-
-    {code}
-
-It works once, in the session that asked for it, until {minutes} minutes after that.
-
-If that was not you, you need do nothing: nothing changes without the code. We never ask you for it.
-""",
-    )
+    words = reader.words
+    after = (words.address_code_lives.format(minutes=_minutes(life)), words.address_code_not_asked_for)
+    before = (words.hello_stranger, words.address_code.format(name=reader.name))
+    return Letter(words.address_code_subject, before, reader.language, code, after)
 
 
-def address_left(*, name: str, site: str) -> Letter:
+def address_left(reader: Reader, site: str) -> Letter:
     """To the old address, once a new one has taken its place (C-26)."""
-    return Letter(
-        "Your e-mail address has been changed",
-        f"""\
-Hello {name},
-
-you log in to the self-service at {site} with another e-mail address from now on. This one is
-no longer yours there.
-
-If that was not you, tell an administrator of your company or customer service at once.
-""",
+    words = reader.words
+    paragraphs = (
+        words.hello.format(name=reader.name),
+        words.address_left.format(site=site),
+        words.address_left_not_you,
     )
+    return Letter(words.address_left_subject, paragraphs, reader.language)
 
 
-def invitation(*, name: str, email: str, by: str, what: str, site: str) -> Letter:
+def invitation(reader: Reader, *, by: str, what: str, site: str) -> Letter:
     """The first grant of a person: who invited them and to what (L4)."""
-    return Letter(
-        "You have been invited to the self-service",
-        f"""\
-Hello {name},
-
-{by} has given you {what}.
-
-Log in at {site} with this e-mail address, {email}. There is no password: each time you are
-mailed a code. The first one confirms your address.
-""",
-    )
+    words = reader.words
+    how = words.how_to_log_in.format(site=site, email=reader.email)
+    paragraphs = (words.hello.format(name=reader.name), words.granted.format(by=by, what=what), how)
+    return Letter(words.invited_subject, paragraphs, reader.language)
 
 
-def notice(*, name: str, by: str, what: str, site: str) -> Letter:
+def notice(reader: Reader, *, by: str, what: str, site: str) -> Letter:
     """One more grant of a person who was invited before."""
-    return Letter(
-        "You have been given more in the self-service",
-        f"""\
-Hello {name},
+    words = reader.words
+    where = words.where_to_find_it.format(site=site)
+    paragraphs = (words.hello.format(name=reader.name), words.granted.format(by=by, what=what), where)
+    return Letter(words.granted_subject, paragraphs, reader.language)
 
-{by} has given you {what}.
 
-You find it at {site} when you log in.
-""",
+def security(reader: Reader, what: SecurityNotice, site: str, where: Whereabouts | None, at: datetime) -> Letter:
+    """Something about a person's login that they should know of (C-25); `where` is None when nobody did it."""
+    words = reader.words
+    did = (_from_where(words.happened_from, words, where, at),) if where else ()
+    hello, advice = words.hello.format(name=reader.name), words.security_advice.format(site=site)
+    return Letter(words.security_subject, (hello, words.security[what], *did, advice), reader.language)
+
+
+def _from_where(sentence: str, words: Words, where: Whereabouts, at: datetime) -> str:
+    return sentence.format(
+        browser=where.browser or words.unknown_browser,
+        place=where.place or words.unknown_place,
+        when=f"{at:%Y-%m-%d %H:%M} UTC",
     )
 
 
-_HAPPENED: Mapping[str, str] = {
-    "new-device": "Somebody has logged in as you from a browser that has not done so before.",
-    "success-after-failures": "Somebody has logged in as you after several wrong codes.",
-    "app-enrolled": "An authenticator app was enrolled for your login, with recovery codes.",
-    "app-removed": "The authenticator app of your login was removed, with its recovery codes.",
-    "method-chosen": "By what you log in was changed.",
-    "recovery-codes-issued": "New recovery codes were made for your login; the ones before are worth nothing.",
-    "recovery-code-used": "A recovery code was used to log in as you.",
-    "login-paused": (
-        "So many wrong codes were tried for your login that new browsers are refused for now. A browser that you have "
-        "used before still lets you in, and so does another of your ways to log in."
-    ),
-    "re-invited": (
-        "Two people who administer your access have set your login back: you log in with mailed codes again, and an "
-        "authenticator app and recovery codes that you had are worth nothing."
-    ),
-}
+def _minutes(life: timedelta) -> int:
+    return int(life.total_seconds() // 60)
 
 
-def security(*, name: str, what: str, site: str) -> Letter:
-    """Something about a person's login that they should know of (C-25)."""
-    return Letter(
-        "About your login to the self-service",
-        f"""\
-Hello {name},
-
-{_HAPPENED[what]}
-
-If it was you, you need do nothing. If not, tell your administrator or customer service at once, and see
-who is logged in as you at {site}.
-""",
-    )
-
+# What was granted -----------------------------------------------------------------------------------------------------
 
 Named = Mapping[str, tuple[str, str | None]]
 """Kind and name by identifier."""
@@ -138,16 +137,42 @@ def names_in(about: Mapping[str, str]) -> set[str]:
     return {about["company"]} if about["grant"] == "main-administrator" else {about["of"], about["company"]}
 
 
-def what_was_granted(about: Mapping[str, str], names: Named) -> str:
+def what_was_granted(about: Mapping[str, str], names: Named, words: Words) -> str:
     """A grant in words, as far as the names are known."""
     company = names.get(about["company"], ("company", None))[1]
-    owner = f" of {company}" if company else ""
-    kind, name = names.get(about["of"], ("product" if about["grant"] == "product-access" else "account", None))
-    called = f' "{name}"' if name else ""
+    of = words.of_company.format(company=company) if company else ""
+    kind, name = names.get(about["of"], ("product", None))
+    called = words.called.format(name=name) if name else ""
     match about["grant"]:
         case "main-administrator":
-            return f"the main administration of the framework agreement{owner}"
+            sentence = words.main_administration
         case "account-administrator":
-            return f"the administration of the account{called}{owner}"
+            sentence = words.account_administration
         case _:
-            return f"access to {'an' if kind == 'eTicket' else 'a'} {kind}{called}{owner}"
+            sentence = words.access_to[kind]
+    return sentence.format(of=of, called=called)
+
+
+# The layout -----------------------------------------------------------------------------------------------------------
+
+_CODE = "font-family:monospace;font-size:28px;letter-spacing:6px;font-weight:bold;margin:24px 0"
+_PAGE = """\
+<!doctype html>
+<html lang="{language}">
+<head><meta charset="utf-8"><title>{subject}</title></head>
+<body style="margin:0;padding:24px;font-family:sans-serif;font-size:16px;line-height:1.5;color:#1a1a1a">
+<div style="max-width:560px;margin:0 auto">
+{body}
+<p style="font-size:13px;color:#5c5c5c;border-top:1px solid #d0d0d0;padding-top:12px">{note}</p>
+</div>
+</body>
+</html>
+"""
+
+
+def _wrapped(paragraph: str) -> str:
+    return textwrap.fill(paragraph, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _paragraph(paragraph: str) -> str:
+    return f"<p>{escape(paragraph)}</p>"

@@ -2,6 +2,7 @@
 
 C-15  For an address that nobody has, a row is queued as well and dropped unsent: the work is the same.
 C-17  A code waits sealed; it is wiped once handed over, and in any case when it expires.
+C-25  Notices about a login are queued in the commit of what they tell of (`queue_security`).
 
 Not derived from events: rebuilding it would mail everything again.
 """
@@ -9,10 +10,12 @@ Not derived from events: rebuilding it would mail everything again.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, Literal, LiteralString
+from typing import Any, ClassVar, Literal, LiteralString
 
 import orjson
 
+from services.auth.adapters.words import SecurityNotice
+from services.auth.domain.whereabouts import Language, Whereabouts
 from shared.database import Database
 from shared.envelope import Recorded
 from shared.errors import Refusal
@@ -20,26 +23,13 @@ from shared.eventstore.statement import Statement
 from shared.ids import new_id
 
 Kind = Literal["code", "invitation", "notice", "email-change", "email-changed", "security"]
-Fate = Literal["sent", "dropped", "expired"]
-SecurityNotice = Literal[
-    "new-device",
-    "success-after-failures",
-    "app-enrolled",
-    "app-removed",
-    "method-chosen",
-    "recovery-codes-issued",
-    "recovery-code-used",
-    "login-paused",
-    "re-invited",
-]
-"""What somebody is told about their login (C-25)."""
+Fate = Literal["sent", "dropped", "expired", "refused"]
 LEASE = timedelta(seconds=30)
 """A claimed mail is due again after this, in case whoever claimed it is gone."""
 INVITATIONS_LIVE = timedelta(days=7)
 """A grant older than this is not news: whoever starts from an empty database mails nobody about the past."""
 NOTICES_LIVE = timedelta(days=2)
 KEPT_AFTERWARDS = timedelta(days=7)
-MOST_AT_ONCE = 10
 
 
 class MailQueue:
@@ -48,14 +38,15 @@ class MailQueue:
     tables: ClassVar[Mapping[str, LiteralString]] = {
         "mails": """
             CREATE TABLE IF NOT EXISTS mails (
-                mail_id text PRIMARY KEY,
-                kind text NOT NULL CHECK (
+                mail_id text PRIMARY KEY, kind text NOT NULL CHECK (
                     kind IN ('code', 'invitation', 'notice', 'email-change', 'email-changed', 'security')),
-                subject text, sealed_code bytea, about jsonb,
+                subject text, sealed_code bytea, about jsonb, asked_from jsonb, language text,
                 queued_at timestamptz NOT NULL, expires_at timestamptz NOT NULL, due_at timestamptz NOT NULL,
-                tries int NOT NULL DEFAULT 0, done_at timestamptz, fate text);
-            CREATE INDEX IF NOT EXISTS mails_due ON mails (due_at) WHERE done_at IS NULL;
-            CREATE INDEX IF NOT EXISTS mails_expire ON mails (expires_at) WHERE done_at IS NULL;"""
+                tries int NOT NULL DEFAULT 0, refusals int NOT NULL DEFAULT 0, done_at timestamptz, fate text);
+            CREATE INDEX IF NOT EXISTS mails_due ON mails ((sealed_code IS NULL), due_at) WHERE done_at IS NULL;
+            CREATE INDEX IF NOT EXISTS mails_expire ON mails (expires_at) WHERE done_at IS NULL;""",
+        "mail_languages": """
+            CREATE TABLE IF NOT EXISTS mail_languages (subject text PRIMARY KEY, language text NOT NULL)""",
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
 
@@ -72,9 +63,15 @@ class Mail:
     subject: str | None
     """Whom it is for; None when nobody is known, so that it is dropped."""
     sealed_code: bytes | None
-    about: Mapping[str, str] | None
+    about: Mapping[str, Any] | None
+    asked_from: Mapping[str, str | None] | None
+    language: Language | None
+    """Asked for with it, else what the person had when they logged in last; None when neither is known."""
     queued_at: datetime
+    expires_at: datetime
     tries: int
+    refusals: int
+    """How often a server refused it for good."""
 
 
 def sealed_about(mail_id: str) -> str:
@@ -90,6 +87,7 @@ def queue_code(
     account: str,
     now: datetime,
     expires_at: datetime,
+    where: Whereabouts | None = None,
     to: Mapping[str, str] | None = None,
 ) -> Iterable[Statement]:
     """Mail a code; an older one of the account that still waits here is worth nothing any more (C-03).
@@ -97,18 +95,44 @@ def queue_code(
     `to` is the new address that the code proves (A15), None for a login: then it goes to the address of the subject.
     """
     yield Statement(
-        "UPDATE mails SET sealed_code = NULL, done_at = %s, fate = 'dropped' WHERE done_at IS NULL AND mail_id IN "
-        "(SELECT challenge_id FROM codes WHERE account = %s AND fate IS NOT NULL)",
+        "UPDATE mails SET sealed_code = NULL, asked_from = NULL, done_at = %s, fate = 'dropped' "
+        "WHERE done_at IS NULL AND mail_id IN (SELECT challenge_id FROM codes WHERE account = %s AND fate IS NOT NULL)",
         (now, account),
     )
     yield Statement(
-        "INSERT INTO mails (mail_id, kind, subject, sealed_code, about, queued_at, expires_at, due_at) "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        "INSERT INTO mails "
+        "(mail_id, kind, subject, sealed_code, about, asked_from, language, queued_at, expires_at, due_at) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             *(challenge_id, "email-change" if to else "code", subject, sealed),
-            *(orjson.dumps(to).decode() if to else None, now, expires_at, now),
+            *(orjson.dumps(to).decode() if to else None, _json(where), where and where.language, now, expires_at, now),
         ),
     )
+
+
+def queue_security(*, subject: str, what: SecurityNotice, now: datetime, where: Whereabouts | None = None) -> Statement:
+    """Tell somebody that their login was used or changed in a way that they should know of (C-25).
+
+    `where` is from where that was done; None when nobody outside did it.
+    """
+    return Statement(
+        "INSERT INTO mails (mail_id, kind, subject, about, asked_from, queued_at, expires_at, due_at) "
+        "VALUES (%s, 'security', %s, %s, %s, %s, %s, %s)",
+        (
+            *(new_id("mail"), subject, orjson.dumps({"what": what}).decode(), _json(where)),
+            *(now, now + NOTICES_LIVE, now),
+        ),
+    )
+
+
+def reads(subject: str, language: Language | None) -> Iterable[Statement]:
+    """Somebody logged in with a browser in this language: mails that nobody asks for are written in it."""
+    if language is not None:
+        yield Statement(
+            "INSERT INTO mail_languages (subject, language) VALUES (%s, %s) "
+            "ON CONFLICT (subject) DO UPDATE SET language = excluded.language",
+            (subject, language),
+        )
 
 
 def queue_grant(
@@ -133,44 +157,46 @@ def queue_email_changed(*, event_id: str, profile_id: str, changed_at: datetime,
     )
 
 
-def queue_security(*, subject: str, what: SecurityNotice, now: datetime) -> Statement:
-    """Tell somebody that their login was used or changed in a way that they should know of (C-25)."""
-    return Statement(
-        "INSERT INTO mails (mail_id, kind, subject, about, queued_at, expires_at, due_at) "
-        "VALUES (%s, 'security', %s, %s, %s, %s, %s)",
-        (new_id("mail"), subject, orjson.dumps({"what": what}).decode(), now, now + NOTICES_LIVE, now),
-    )
-
-
-async def claim(database: Database, now: datetime) -> list[Mail]:
-    """Mails that are due, for this replica alone for as long as LEASE. Raises Unavailable."""
+async def claim(database: Database, now: datetime, most: int) -> list[Mail]:
+    """Mails that are due, for this replica alone for as long as LEASE; codes go before all else. Raises Unavailable."""
     rows = await database.rows(
-        "UPDATE mails SET due_at = %(again)s, tries = tries + 1 WHERE mail_id IN ("
+        "UPDATE mails m SET due_at = %(again)s, tries = tries + 1 WHERE mail_id IN ("
         "SELECT mail_id FROM mails WHERE done_at IS NULL AND due_at <= %(now)s AND expires_at > %(now)s "
-        "ORDER BY due_at LIMIT %(most)s FOR UPDATE SKIP LOCKED) "
-        "RETURNING mail_id, kind, subject, sealed_code, about, queued_at, tries",
-        {"again": now + LEASE, "now": now, "most": MOST_AT_ONCE},
+        "ORDER BY (sealed_code IS NULL), due_at LIMIT %(most)s FOR UPDATE SKIP LOCKED) "
+        "RETURNING mail_id, kind, subject, sealed_code, about, asked_from, queued_at, expires_at, tries, refusals, "
+        "coalesce(language, (SELECT l.language FROM mail_languages l WHERE l.subject = m.subject)) AS language",
+        {"again": now + LEASE, "now": now, "most": most},
     )
     return [Mail(**{**row, "sealed_code": row["sealed_code"] and bytes(row["sealed_code"])}) for row in rows]
+
+
+async def still_waits(database: Database, mail_id: str) -> bool:
+    """Whether it is still to be sent: a newer code may have replaced it after it was claimed. Raises Unavailable."""
+    row = await database.row("SELECT done_at FROM mails WHERE mail_id = %s", (mail_id,))
+    return row is not None and row["done_at"] is None
 
 
 async def done(database: Database, mail_id: str, fate: Fate, now: datetime) -> None:
     """Handed over, or never to be; the code is wiped with it (C-17). Raises Unavailable."""
     await database.execute(
-        "UPDATE mails SET done_at = %s, fate = %s, sealed_code = NULL WHERE mail_id = %s AND done_at IS NULL",
+        "UPDATE mails SET done_at = %s, fate = %s, sealed_code = NULL, asked_from = NULL "
+        "WHERE mail_id = %s AND done_at IS NULL",
         (now, fate, mail_id),
     )
 
 
-async def later(database: Database, mail_id: str, due_at: datetime) -> None:
+async def later(database: Database, mail_id: str, due_at: datetime, *, refused: bool = False) -> None:
     """Not now. Raises Unavailable."""
-    await database.execute("UPDATE mails SET due_at = %s WHERE mail_id = %s AND done_at IS NULL", (due_at, mail_id))
+    await database.execute(
+        "UPDATE mails SET due_at = %s, refusals = refusals + %s WHERE mail_id = %s AND done_at IS NULL",
+        (due_at, int(refused), mail_id),
+    )
 
 
 async def wipe_expired(database: Database, now: datetime) -> None:
     """What was not sent in its time never is, and its code is gone (C-17). Raises Unavailable."""
     await database.execute(
-        "UPDATE mails SET done_at = %(now)s, fate = 'expired', sealed_code = NULL "
+        "UPDATE mails SET done_at = %(now)s, fate = 'expired', sealed_code = NULL, asked_from = NULL "
         "WHERE done_at IS NULL AND expires_at <= %(now)s",
         {"now": now},
     )
@@ -179,3 +205,7 @@ async def wipe_expired(database: Database, now: datetime) -> None:
 async def forget_old(database: Database, now: datetime) -> None:
     """Drop what was done with long ago. Raises Unavailable."""
     await database.execute("DELETE FROM mails WHERE done_at < %s", (now - KEPT_AFTERWARDS,))
+
+
+def _json(where: Whereabouts | None) -> str | None:
+    return orjson.dumps({"browser": where.browser, "place": where.place}).decode() if where else None

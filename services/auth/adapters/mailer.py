@@ -1,70 +1,141 @@
 """The mailer: takes what is due from the queue, writes it, hands it over; a dead mail server delays nobody else.
 
-A mail is handed over at least once: after a crash in between it may come twice.
+A mail is handed over at least once: after a crash in between it may come twice, then with the same code and the same
+Message-ID (F-16). What a server does not take is tried again, ever less often, until it expires; a code is never sent
+after its time. A slow server has a bounded time for each, and keeps no other mail waiting.
 """
 
 import asyncio
+import secrets
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import psycopg
+
 from services.auth.adapters import letters, mail_queue
-from services.auth.adapters.letters import Letter, what_was_granted
+from services.auth.adapters.letters import Letter, Reader, what_was_granted
 from services.auth.adapters.mail_queue import Fate, Mail
-from services.auth.adapters.post import NotSent, Post
+from services.auth.adapters.post import NotSent, Post, RefusedForGood
 from services.auth.adapters.sealing import SealBroken, Sealer
+from services.auth.adapters.words import Words
 from services.auth.domain.limits import Limits
+from services.auth.domain.whereabouts import Language, Whereabouts
 from services.auth.views import names, people, staff
 from shared.actor import Actor
 from shared.clock import Clock
 from shared.database import Database, Row
+from shared.errors import Unavailable
 from shared.logs import log
 
+MOST_UNDER_WAY = 20
+LOOK_SECONDS = 0.2
+HAND_OVER = timedelta(seconds=20)
+"""The most that handing over one mail takes: less than the queue's LEASE, so no other replica begins meanwhile."""
 LONGEST_WAIT = timedelta(minutes=5)
+AFTER_REFUSAL = timedelta(hours=1)
+MOST_REFUSALS = 3
+"""So often a server may refuse a mail for good: it may be the server that is set up wrongly, and is mended soon."""
 NAMES_COME_WITHIN = timedelta(minutes=1)
 """A grant may be heard of before the thing it is for, which comes on another topic: a mail waits for its name."""
+
+_CHANCE = secrets.SystemRandom()
 
 
 class NameNotKnownYet(Exception):
     """What the mail must name has not been heard of yet."""
 
 
+def pause_after(tries: int, jitter: float) -> timedelta:
+    """How long a mail waits after so many tries in vain: twice as long each time, up to 5 minutes.
+
+    `jitter` from 0 to 1 takes up to half of it away, so that what failed together does not come back together.
+    """
+    return min(timedelta(seconds=2 ** min(tries, 10)), LONGEST_WAIT) * (1 - jitter / 2)
+
+
 class Mailer:
     """Delivers the queue; several replicas may at once."""
 
     def __init__(
-        self, *, database: Database, sealer: Sealer, post: Post, clock: Clock, limits: Limits, site: str
+        self,
+        *,
+        database: Database,
+        sealer: Sealer,
+        post: Post,
+        clock: Clock,
+        limits: Limits,
+        site: str,
+        language: Language = "en",
     ) -> None:
-        """`site` is where people log in, for the mails."""
+        """`site` is where people log in, for the mails; `language` is for those of whom none is known."""
         self._database = database
         self._sealer = sealer
         self._post = post
         self._clock = clock
         self._limits = limits
         self._site = site
+        self._language = language
+
+    async def run(self) -> None:
+        """Deliver what is due, for ever; each mail takes its own time. Raises Unavailable."""
+        under_way: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                for mail in await self._claim(MOST_UNDER_WAY - len(under_way)):
+                    task = asyncio.create_task(self._deliver(mail))
+                    under_way.add(task)
+                    task.add_done_callback(under_way.discard)
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
     async def deliver_due(self) -> None:
         """Try every mail that is due now, once. Raises Unavailable."""
-        while mails := await mail_queue.claim(self._database, self._clock()):
+        while mails := await self._claim(MOST_UNDER_WAY):
             await asyncio.gather(*(self._deliver(mail) for mail in mails))
 
     async def wipe_expired(self) -> None:
         """No code is kept past its time, sent or not (C-17). Raises Unavailable."""
         await mail_queue.wipe_expired(self._database, self._clock())
 
+    async def _claim(self, most: int) -> list[Mail]:
+        return await mail_queue.claim(self._database, self._clock(), most) if most else []
+
     async def _deliver(self, mail: Mail) -> None:
+        """One try; what cannot even be written down is due again when its lease is over."""
+        try:
+            await self._try(mail)
+        except (Unavailable, psycopg.Error) as failure:
+            log.warning("mail left to its lease", mail=mail.mail_id, error=repr(failure))
+        except Exception as defect:  # noqa: BLE001 (a defect in one mail must not keep the others)
+            log.error("defect", mail=mail.mail_id, kind=mail.kind, error=type(defect).__name__, exc_info=defect)
+
+    async def _try(self, mail: Mail) -> None:
         try:
             fate = await self._hand_over(mail)
         except NameNotKnownYet:
             await self._later(mail, timedelta(seconds=1))
-        except NotSent as failure:
-            log.warning("mail not sent", mail=mail.mail_id, kind=mail.kind, tries=mail.tries, error=str(failure))
-            await self._later(mail, min(timedelta(seconds=2 ** min(mail.tries, 10)), LONGEST_WAIT))
+        except RefusedForGood as failure:
+            await self._refused(mail, failure)
+        except (NotSent, TimeoutError) as failure:
+            reason = str(failure) or type(failure).__name__
+            log.warning("mail not sent", mail=mail.mail_id, kind=mail.kind, tries=mail.tries, error=reason)
+            await self._later(mail, pause_after(mail.tries, _CHANCE.random()))
         else:
             await mail_queue.done(self._database, mail.mail_id, fate, self._clock())
 
+    async def _refused(self, mail: Mail, failure: RefusedForGood) -> None:
+        log.error("mail refused", mail=mail.mail_id, kind=mail.kind, refusals=mail.refusals + 1, error=str(failure))
+        if mail.refusals + 1 < MOST_REFUSALS:
+            await mail_queue.later(self._database, mail.mail_id, self._clock() + AFTER_REFUSAL, refused=True)
+        else:
+            await mail_queue.done(self._database, mail.mail_id, "refused", self._clock())
+
     async def _hand_over(self, mail: Mail) -> Fate:
-        """Send it, if there is still somebody to send it to. Raises NameNotKnownYet, NotSent."""
+        """Send it, if there is still somebody to send it to. Raises NameNotKnownYet, NotSent, TimeoutError."""
         person = await self._recipient(mail.subject)
         if person is None:
             return "dropped"
@@ -73,7 +144,12 @@ class Mailer:
         except SealBroken:
             log.error("mail dropped: its code cannot be opened with this SECRETS_KEY", mail=mail.mail_id)
             return "dropped"
-        await self._post.send(mail.mail_id, _address(_reader(mail, person)), letter)
+        if (left := mail.expires_at - self._clock()) <= timedelta(0):
+            return "expired"
+        if not await mail_queue.still_waits(self._database, mail.mail_id):
+            return "dropped"
+        async with asyncio.timeout(min(left, HAND_OVER).total_seconds()):
+            await self._post.send(mail.mail_id, _address(_reader(mail, person)), letter)
         return "sent"
 
     async def _recipient(self, subject: str | None) -> Row | None:
@@ -87,32 +163,38 @@ class Mailer:
         return None if person is None or person["cancelled"] else person
 
     async def _letter(self, mail: Mail, person: Row) -> Letter:
-        """The mail's text. Raises NameNotKnownYet, SealBroken."""
+        """What it says, in the language of its reader. Raises NameNotKnownYet, SealBroken."""
+        reader = Reader(person["name"], person["email"], mail.language or self._language)
+        where = Whereabouts(mail.asked_from["browser"], mail.asked_from["place"]) if mail.asked_from else None
         if mail.sealed_code is not None:
             code = self._sealer.open(mail.sealed_code, about=mail_queue.sealed_about(mail.mail_id)).decode()
-            write = letters.new_address if mail.kind == "email-change" else letters.login_code
-            return write(name=person["name"], code=code, life=self._limits.code_life)
+            life = self._limits.code_life
+            if mail.kind == "email-change":
+                return letters.new_address(reader, code, life)
+            return letters.login_code(reader, code, life, where or Whereabouts(), mail.queued_at)
         if mail.kind == "email-changed":
-            return letters.address_left(name=person["name"], site=self._site)
+            return letters.address_left(reader, self._site)
         assert mail.about is not None  # noqa: S101 (a mail has a code or is about something)
         if mail.kind == "security":
-            return letters.security(name=person["name"], what=mail.about["what"], site=self._site)
-        wanted = letters.names_in(mail.about)
+            return letters.security(reader, mail.about["what"], self._site, where, mail.queued_at)
+        return await self._about_a_grant(mail, mail.about, reader)
+
+    async def _about_a_grant(self, mail: Mail, about: Mapping[str, str], reader: Reader) -> Letter:
+        wanted = letters.names_in(about)
         known = await names.named(self._database, *wanted)
-        by = await self._granted_by(Actor.parse(mail.about["by"]))
+        by = await self._granted_by(Actor.parse(about["by"]), reader.words)
         if (by is None or wanted - set(known)) and self._clock() < mail.queued_at + NAMES_COME_WITHIN:
             raise NameNotKnownYet
-        what, by = what_was_granted(mail.about, known), by or "A colleague"
-        if mail.kind == "invitation":
-            return letters.invitation(name=person["name"], email=person["email"], by=by, what=what, site=self._site)
-        return letters.notice(name=person["name"], by=by, what=what, site=self._site)
+        write = letters.invitation if mail.kind == "invitation" else letters.notice
+        what = what_was_granted(about, known, reader.words)
+        return write(reader, by=by or reader.words.colleague, what=what, site=self._site)
 
-    async def _granted_by(self, actor: Actor) -> str | None:
+    async def _granted_by(self, actor: Actor, words: Words) -> str | None:
         if actor.kind == "profile":
             person = await people.by_id(self._database, actor.id)
             return f"{person['name']} ({person['email']})" if person else None
         member = await staff.by_id(self._database, actor.id) if actor.kind == "staff" else None
-        return f"{member['name']}, customer service," if member else "Customer service"
+        return words.of_customer_service.format(name=member["name"]) if member else words.customer_service
 
     async def _later(self, mail: Mail, wait: timedelta) -> None:
         await mail_queue.later(self._database, mail.mail_id, self._clock() + wait)

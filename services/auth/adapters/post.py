@@ -11,11 +11,17 @@ from services.auth.adapters.letters import Letter
 from shared.clock import Clock
 
 TIMEOUT_SECONDS = 10.0
+"""Of each step; how long all of them together may take is for whoever sends."""
 _PORTS = {"smtp": 25, "smtps": 465}
+_FOR_GOOD = 500
 
 
 class NotSent(Exception):
     """The letter was not taken; trying again later may help."""
+
+
+class RefusedForGood(NotSent):
+    """The server says that it will never take this letter for this address."""
 
 
 class Post:
@@ -33,7 +39,7 @@ class Post:
         self._sender, self._clock = sender, clock
 
     async def send(self, mail_id: str, to: str, letter: Letter) -> None:
-        """Hand over one letter. Raises NotSent, never telling what was in it."""
+        """Hand over one letter. Raises NotSent or RefusedForGood, never telling what was in it."""
         try:
             await aiosmtplib.send(
                 self._message(mail_id, to, letter),
@@ -47,7 +53,7 @@ class Post:
                 timeout=TIMEOUT_SECONDS,
             )
         except (aiosmtplib.SMTPException, MessageError, OSError, ValueError) as failure:
-            raise NotSent(type(failure).__name__) from failure
+            raise (RefusedForGood if _is_for_good(failure) else NotSent)(type(failure).__name__) from failure
 
     def _message(self, mail_id: str, to: str, letter: Letter) -> EmailMessage:
         message = EmailMessage()
@@ -58,5 +64,18 @@ class Post:
         # Sent a second time after a crash it is the same message, which many mailboxes show once.
         message["Message-ID"] = f"<{mail_id}@{self._sender.rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"
-        message.set_content(letter.text)
+        message.set_content(letter.text())
+        message.add_alternative(letter.html(), subtype="html")
+        message["Content-Language"] = letter.language
         return message
+
+
+def _is_for_good(failure: Exception) -> bool:
+    """Whether it is this letter or its address that the server refuses, and not us or just now."""
+    match failure:
+        case aiosmtplib.SMTPRecipientsRefused(recipients=refused):
+            return all(each.code >= _FOR_GOOD for each in refused)
+        case aiosmtplib.SMTPDataError(code=code):
+            return code >= _FOR_GOOD
+        case _:
+            return False

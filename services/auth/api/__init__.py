@@ -12,8 +12,9 @@ from fastapi.routing import APIRoute
 from pydantic import Field, model_validator
 from starlette.responses import JSONResponse, Response
 
-from services.auth.api import email_change, own_login, reinvitations
+from services.auth.api import email_change, open_sessions, own_login, reinvitations
 from services.auth.domain.challenge import code_as_typed, recovery_code_as_typed
+from services.auth.domain.whereabouts import Language, Whereabouts
 from services.auth.events import Authenticator
 from services.auth.use_cases import UseCases
 from services.auth.use_cases.asking import From
@@ -36,6 +37,19 @@ LARGEST_LOGIN_BODY = 1024
 OPAQUE = r"^[\x21-\x7e]{1,100}$"
 SUBJECT, SESSION_ID = "profile:profile-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f", "session-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"
 EXAMPLE_SECRET = "p0ZkGq4c7xJm1Yt8Hn3Vb6Lw9Rs2Df5Ka0Ue4Oi7QyE"  # noqa: S105 (an example for the documentation)
+BROWSER = "Firefox, Windows"
+
+
+class WhereForm(Form):
+    """From where somebody asks, as the gateway tells it: coarse, and for the person's own eyes (C-25)."""
+
+    browser: str | None = Field(default=None, pattern=r"^[A-Za-z ]{1,20}, [A-Za-z ]{1,20}$", examples=[BROWSER])
+    place: str | None = Field(default=None, pattern=r"^[0-9a-f.:]{2,40}/[0-9]{1,3}$", examples=["192.0.2.0/24"])
+    language: Language | None = Field(default=None, examples=["da"])
+
+    def whereabouts(self) -> Whereabouts:
+        """The same, for the use cases."""
+        return Whereabouts(self.browser, self.place, self.language)
 
 
 class FromOutside(Form):
@@ -43,10 +57,11 @@ class FromOutside(Form):
 
     client: str | None = Field(default=None, max_length=64, examples=["192.0.2.7"], description="Network address.")
     device: str | None = Field(default=None, pattern=OPAQUE, examples=[EXAMPLE_SECRET])
+    where: WhereForm = Field(default_factory=WhereForm)
 
-    def origin(self) -> From:
+    def origin(self, session: str | None = None) -> From:
         """The same, for the use cases."""
-        return From(self.client, self.device)
+        return From(self.client, self.device, self.where.whereabouts(), session)
 
 
 class LoginCodeForm(FromOutside):
@@ -66,6 +81,12 @@ class LoginForm(FromOutside):
         examples=["012 345"],
         description="Six ASCII digits, with one space inside at most; or a recovery code.",
     )
+    session: str | None = Field(
+        default=None,
+        pattern=OPAQUE,
+        examples=[EXAMPLE_SECRET],
+        description="Of a session that the browser still has: it ends (S-02).",
+    )
 
     @model_validator(mode="after")
     def code_has_its_form(self) -> Self:
@@ -83,6 +104,8 @@ class TokenForm(Form):
 
     session: str = Field(pattern=OPAQUE, examples=[EXAMPLE_SECRET])
     audience: str = Field(pattern=r"^[a-z][a-z-]{0,30}$", examples=["profiles"])
+    renews: bool = Field(default=False, description="The browser takes a new secret when it is time (S-13).")
+    background: bool = Field(default=False, description="No person asked: the session gets no later end (S-04).")
 
 
 class CodeAskedFor(Answer):
@@ -110,6 +133,13 @@ class HalfLogin(Answer):
     next: Authenticator = Field(examples=["authenticator-app"])
 
 
+class RenewedSecret(Answer):
+    """What the browser shows from now on."""
+
+    secret: str = Field(examples=[EXAMPLE_SECRET])
+    ends_at: datetime = Field(examples=["2026-03-01T20:00:00Z"])
+
+
 class AccessToken(Answer):
     """A token for one audience."""
 
@@ -117,6 +147,7 @@ class AccessToken(Answer):
     expires_in: int = Field(examples=[60], description="Seconds.")
     subject: str = Field(examples=[SUBJECT])
     session_id: str = Field(examples=[SESSION_ID])
+    renewed: RenewedSecret | None
 
 
 class OwnSession(Answer):
@@ -181,7 +212,7 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     )
     async def log_in(form: LoginForm, request: Request) -> LoggedIn | Response:
         """Start a session with a code, or be asked for the second one (L1, L4)."""
-        attempt = Attempt(form.challenge, form.by, form.typed(), form.origin())
+        attempt = Attempt(form.challenge, form.by, form.typed(), form.origin(form.session))
         outcome = await use.login.log_in(attempt, request.state.request_id)
         if isinstance(outcome, HalfLoggedIn):
             return JSONResponse({"next": outcome.next}, 202)
@@ -190,11 +221,15 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     @api.post("/tokens", operation_id="exchangeSession", **asks(EXCHANGE_SESSION, internal=True), responses=LOGIN)
     async def exchange(form: TokenForm) -> AccessToken:
         """Exchange a session for a short-lived token for one service."""
-        return AccessToken.model_validate(
-            await use.sessions.exchange(form.session, form.audience), from_attributes=True
-        )
+        asked = use.sessions.exchange(form.session, form.audience, renews=form.renews, background=form.background)
+        return AccessToken.model_validate(await asked, from_attributes=True)
 
-    @api.get("/login/sessions/current", operation_id="getOwnSession", **asks(READ_OWN_SESSION), responses=QUERY)
+    @api.get(
+        "/login/sessions/current",
+        operation_id="getOwnSession",
+        **asks(READ_OWN_SESSION, background=True),
+        responses=QUERY,
+    )
     async def current(caller: Annotated[Caller, Depends(door.caller)]) -> OwnSession:
         """See who is logged in."""
         return OwnSession(**await use.sessions.who_am_i(caller.session))
@@ -207,6 +242,7 @@ def routes(use: UseCases, door: Door) -> APIRouter:
         return await command.run(lambda cause: use.sessions.log_out(command.caller.session, cause), unheard=True)
 
     email_change.add(api, use, door)
+    open_sessions.add(api, use, door)
     own_login.add(api, use, door)
     reinvitations.add(api, use, door)
     return api

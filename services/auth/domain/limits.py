@@ -63,6 +63,12 @@ class Limits:
     """S-05: however busy it is."""
     session_idle: timedelta = 15 * MINUTE
     """S-03: without a request."""
+    sessions: int = 5
+    """S-27: of one person at the same time; the oldest makes room."""
+    secret_life: timedelta = 10 * MINUTE
+    """S-13: then the secret in a browser's cookie is replaced by a new one."""
+    secret_overlap: timedelta = 10 * SECOND
+    """S-13: so long after the new one was first shown the one before still counts; later it was stolen."""
     token_life: timedelta = MINUTE
     """S-08: the longest that a token outlives its session when no event comes through."""
 
@@ -84,6 +90,10 @@ class Limits:
             raise ValueError("a proposal waits for 24 hours at most")
         if self.session_life > 12 * HOUR or self.session_idle > self.session_life:
             raise ValueError("a session lives 12 hours at most, and is idle no longer than it lives")
+        if not 1 <= self.sessions <= 20 or self.secret_life > HOUR:
+            raise ValueError("a person has 1 to 20 sessions, and a secret lives an hour at most")
+        if not 2 * SECOND <= self.secret_overlap <= MINUTE:
+            raise ValueError("a secret that was replaced counts for 2 to 60 seconds")
         if not 5 * SECOND <= self.token_life <= MINUTE:
             raise ValueError("a token lives 5 to 60 seconds")
 

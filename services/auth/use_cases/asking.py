@@ -16,6 +16,7 @@ from services.auth.adapters.sealing import Sealer
 from services.auth.domain import challenge as challenges
 from services.auth.domain.challenge import Challenge, CodesAskedTooOften
 from services.auth.domain.limits import Limits
+from services.auth.domain.whereabouts import NOWHERE, Whereabouts
 from services.auth.events import Authenticator, ChallengeEvent, CodeWithheld, Purpose
 from services.auth.use_cases.categories import ANONYMOUS, CHALLENGES
 from services.auth.views import login_methods, people, staff
@@ -32,10 +33,14 @@ LOGIN: Purpose = "login"
 
 @dataclass(frozen=True, slots=True)
 class From:
-    """Where a request comes from, as the gateway says: the network address, and the secret of a known device."""
+    """Where a request comes from, as the gateway says: the network address, the secret of a known device, and what the
+    person recognises it by; `session` is the secret of a session that the browser still has.
+    """
 
     client: str | None = None
     device: str | None = None
+    where: Whereabouts = NOWHERE
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,8 @@ class AskingForCodes:
         asking = await self.of(account, subject, LOGIN, by, origin)
         mailed = by == "mailed-code" and method != "authenticator-app"
         secret, challenge_id = new_secret(), new_id("challenge")
-        beside = self.new_code(asking, challenge_id, self._codes.of_secret(secret), mail_to=subject if mailed else None)
+        found_by, mail_to = self._codes.of_secret(secret), subject if mailed else None
+        beside = self.new_code(asking, challenge_id, found_by, mail_to=mail_to, where=origin.where)
         decide = partial(challenges.request_code, challenge_id=challenge_id, subject=subject, purpose=LOGIN, by=by)
         cause = Cause(ANONYMOUS, correlation).ensuring(lambda _: beside)
         await self.ask(asking, challenge_id, decide, cause)
@@ -91,6 +97,7 @@ class AskingForCodes:
         *,
         mail_to: str | None,
         address: Mapping[str, str] | None = None,
+        where: Whereabouts | None = None,
     ) -> Sequence[Statement]:
         """What stands beside the event of a code asked for: its kept form and its mail, to a new address if named."""
         code, expires_at = new_code(), asking.now + self._limits.code_life
@@ -110,6 +117,7 @@ class AskingForCodes:
             now=asking.now,
             expires_at=expires_at,
             to=address,
+            where=where,
         )
         return [*kept, *queued]
 

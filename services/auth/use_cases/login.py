@@ -13,6 +13,7 @@ from typing import Any
 from services.auth.adapters import guess_budget, kept_codes, known_devices, mail_queue, session_secrets
 from services.auth.adapters.clock_check import ClockCheck
 from services.auth.adapters.codes import Codes, new_secret
+from services.auth.adapters.words import SecurityNotice
 from services.auth.domain import challenge as challenges
 from services.auth.domain import session as sessions
 from services.auth.domain.challenge import (
@@ -24,10 +25,12 @@ from services.auth.domain.challenge import (
     verdict,
 )
 from services.auth.domain.limits import Limits
+from services.auth.domain.whereabouts import Whereabouts
 from services.auth.events import Authenticator, CodeRefused, LoginMethod, Purpose, RefusedBecause
 from services.auth.use_cases.asking import LOGIN, From
 from services.auth.use_cases.categories import ANONYMOUS, CHALLENGES, SESSIONS
 from services.auth.use_cases.proofs import Proof, Proofs
+from services.auth.use_cases.session_room import RoomForSessions
 from services.auth.views import login_methods, people
 from shared.actor import Actor
 from shared.cause import Cause, Seen
@@ -95,7 +98,9 @@ class LoggingIn:
         codes: Codes,
         proofs: Proofs,
         clock_check: ClockCheck,
+        room: RoomForSessions,
     ) -> None:
+        self._room = room
         self._streams = streams
         self._database = database
         self._clock = clock
@@ -120,9 +125,8 @@ class LoggingIn:
             device=self._device(attempt.origin),
         )
         try:
-            return await self._accept(
-                right, attempt, self.taking(right, Cause(Actor.parse(right.subject), correlation))
-            )
+            cause = self.taking(right, Cause(Actor.parse(right.subject), correlation), attempt.origin.where)
+            return await self._accept(right, attempt, cause)
         except CodeNotLive as too_late:
             raise await self.refused_late(right, correlation) from too_late
 
@@ -155,9 +159,9 @@ class LoggingIn:
             raise await self._refused(tried, by, because or "unknown", correlation)
         return Right(tried, tried.subject, by, method, proof, guess_id)
 
-    def taking(self, right: Right, cause: Cause) -> Cause:
+    def taking(self, right: Right, cause: Cause, where: Whereabouts | None = None) -> Cause:
         """What goes into the commit that accepts a right code: it is taken, it was no failure, its owner is told."""
-        beside = [guess_budget.take_back(right.guess_id), *right.proof.takes, *self._told(right)]
+        beside = [guess_budget.take_back(right.guess_id), *right.proof.takes, *self._told(right, where)]
         return cause.guarded_by(people.must_not_be_cancelled(cause.actor.id)).ensuring(lambda _: beside)
 
     async def refused_late(self, right: Right, correlation: str) -> CodeNotAccepted:
@@ -190,10 +194,12 @@ class LoggingIn:
             now=now,
             limits=self._limits,
         )
-        kept = session_secrets.keep(digest=self._codes.of_secret(secret), session_id=session_id, now=now)
+        digest, where = self._codes.of_secret(secret), origin.where
+        kept = session_secrets.keep(digest=digest, session_id=session_id, now=now, where=where)
         device, remembered = await self._device_remembered(tried, origin, now)
-        cause = cause.ensuring(lambda _: [kept, *remembered])
-        await self._streams.change_all([*changes, Change(SESSIONS, session_id, start)], cause)
+        beside = [kept, *remembered, *mail_queue.reads(tried.account, where.language)]
+        changes = [*changes, Change(SESSIONS, session_id, start)]
+        await self._room.change_all(changes, cause.ensuring(lambda _: beside), where=where, held=origin.session)
         ends_at, device_for = now + self._limits.session_life, int(self._limits.device_life.total_seconds())
         seen = await applied(self._database, [cause.actor.id])
         return LoggedIn(secret, tried.account, session_id, ends_at, seen, device, device_for)
@@ -213,20 +219,22 @@ class LoggingIn:
         )
         told: list[Statement] = []
         if await known_devices.has_any(self._database, tried.account):
-            told = [mail_queue.queue_security(subject=tried.account, what="new-device", now=now)]
+            what: SecurityNotice = "new-device"
+            told = [mail_queue.queue_security(subject=tried.account, what=what, now=now, where=origin.where)]
         return secret, [*statements, *told]
 
     def _device(self, origin: From) -> bytes | None:
         return self._codes.of_secret(origin.device) if origin.device else None
 
-    def _told(self, right: Right) -> Sequence[Statement]:
+    def _told(self, right: Right, where: Whereabouts | None) -> Sequence[Statement]:
         """What the person is told about this success (C-25)."""
-        now, told = self._clock(), list[Statement]()
+        told: list[SecurityNotice] = []
         if right.tried.failed_before >= self._limits.failures_before_telling:
-            told.append(mail_queue.queue_security(subject=right.subject, what="success-after-failures", now=now))
+            told.append("success-after-failures")
         if right.by == "recovery-code":
-            told.append(mail_queue.queue_security(subject=right.subject, what="recovery-code-used", now=now))
-        return told
+            told.append("recovery-code-used")
+        now = self._clock()
+        return [mail_queue.queue_security(subject=right.subject, what=what, now=now, where=where) for what in told]
 
     async def _refused(
         self, tried: Tried, by: Authenticator, because: RefusedBecause, correlation: str

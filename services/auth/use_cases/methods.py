@@ -13,9 +13,9 @@ from typing import Any
 
 from services.auth.adapters import authenticator_apps, mail_queue, recovery_codes
 from services.auth.adapters.clock_check import ClockCheck
-from services.auth.adapters.mail_queue import SecurityNotice
 from services.auth.adapters.provisioning import Shown, shown
 from services.auth.adapters.sealing import Sealer
+from services.auth.adapters.words import SecurityNotice
 from services.auth.domain import app_steps
 from services.auth.domain import login as rules
 from services.auth.domain.limits import Limits

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from services.auth.adapters import session_secrets
-from services.auth.adapters.codes import Codes
 from services.auth.adapters.key_ring import KeyRing
 from services.auth.domain import session as sessions
 from services.auth.domain import signing_key as keys
 from services.auth.domain.limits import Limits
 from services.auth.domain.session import LAST_USE_GRAIN, SessionNotValid
 from services.auth.use_cases.categories import SESSIONS
+from services.auth.use_cases.session_secret import Recognition, Renewed
 from services.auth.views import open_sessions, people, staff
 from shared import tokens
 from shared.actor import Actor
@@ -32,31 +32,39 @@ class Token:
     expires_in: int
     subject: str
     session_id: str
+    renewed: Renewed | None
+    """For the browser that asked, when it was time."""
 
 
 class Sessions:
     """What is done with a session once it has started."""
 
     def __init__(
-        self, *, streams: Streams, database: Database, clock: Clock, limits: Limits, codes: Codes, ring: KeyRing
+        self,
+        *,
+        streams: Streams,
+        database: Database,
+        clock: Clock,
+        limits: Limits,
+        ring: KeyRing,
+        recognition: Recognition,
     ) -> None:
         self._streams = streams
         self._database = database
         self._clock = clock
         self._limits = limits
-        self._codes = codes
         self._ring = ring
+        self._recognition = recognition
 
-    async def exchange(self, secret: str, audience: str) -> Token:
+    async def exchange(self, secret: str, audience: str, *, renews: bool = False, background: bool = False) -> Token:
         """A token for one audience, for as long as the session is good; checked each time (C-13, S-03, S-05).
 
+        `renews` says that a browser would take a new secret (S-13), `background` that no person asked (S-04).
         Raises SessionNotValid.
         """
         now = self._clock()
-        session = await session_secrets.find(self._database, self._codes.of_secret(secret))
-        if session is None or session.over_because(now, self._limits):
-            raise SessionNotValid
-        if now - session.last_used_at >= LAST_USE_GRAIN:
+        session, renewed = await self._recognition.of(secret, now, renews=renews)
+        if not background and now - session.last_used_at >= LAST_USE_GRAIN:
             await session_secrets.used(self._database, session.session_id, now, LAST_USE_GRAIN)
         key = keys.in_use(await self._ring.keys(), now)
         if key is None:
@@ -65,7 +73,7 @@ class Sessions:
         token = tokens.sign(
             self._ring.open(key), key.id, audience=audience, actor=actor, session=session.session_id, now=now, life=life
         )
-        return Token(token, int(life.total_seconds()), session.subject, session.session_id)
+        return Token(token, int(life.total_seconds()), session.subject, session.session_id, renewed)
 
     async def who_am_i(self, session_id: str) -> Row:
         """The session and the person behind it. Raises SessionNotValid when it is over."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, LiteralString
 
-from services.auth.domain.session import SessionNotValid
+from services.auth.domain.session import SessionNotValid, TooManySessions
 from services.auth.events import SessionEnded, SessionStarted
 from shared.database import Database, Row
 from shared.envelope import Recorded
@@ -20,9 +20,15 @@ class OpenSessions:
             CREATE TABLE IF NOT EXISTS open_sessions (
                 session_id text PRIMARY KEY, subject text NOT NULL,
                 started_at timestamptz NOT NULL, ends_at timestamptz NOT NULL);
-            CREATE INDEX IF NOT EXISTS open_sessions_subject ON open_sessions (subject);"""
+            CREATE INDEX IF NOT EXISTS open_sessions_subject ON open_sessions (subject);
+            CREATE OR REPLACE FUNCTION sessions_at_most(whose text, most int) RETURNS void LANGUAGE plpgsql AS $$
+            BEGIN
+                IF (SELECT count(*) FROM open_sessions WHERE subject = whose) > most THEN
+                    RAISE check_violation USING CONSTRAINT = 'sessions_at_most', MESSAGE = 'too many sessions';
+                END IF;
+            END $$;"""
     }
-    refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
+    refusals: ClassVar[Mapping[str, type[Refusal]]] = {"sessions_at_most": TooManySessions}
 
     def changes(self, recorded: Recorded) -> Iterable[Statement]:
         match recorded.data:
@@ -41,6 +47,11 @@ async def of_subject(database: Database, subject: str) -> list[str]:
     """The open sessions of one person. Raises Unavailable."""
     rows = await database.rows("SELECT session_id FROM open_sessions WHERE subject = %s", (subject,))
     return [row["session_id"] for row in rows]
+
+
+def at_most(subject: str, most: int) -> Statement:
+    """What must hold once a session has started (S-27): refuses with TooManySessions."""
+    return Statement("SELECT sessions_at_most(%s, %s)", (subject, most))
 
 
 async def by_id(database: Database, session_id: str) -> Row | None:

@@ -8,6 +8,8 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import orjson
@@ -22,13 +24,34 @@ USED_SECONDS: Final = 1.0
 MOST_KEPT: Final = 20_000
 
 
+class Renewed(BaseModel):
+    """What the browser shows from now on in the place of the secret that it showed (S-13)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    secret: str = Field(pattern=r"^[0-9A-Za-z._~-]{16,100}$")
+    ends_at: datetime
+
+
 class AccessToken(BaseModel):
     """A token for one service, and the session that it speaks for, as auth answers them."""
 
-    model_config = ConfigDict(frozen=True, strict=True)
+    model_config = ConfigDict(frozen=True)
 
     token: str = Field(pattern=r"^[\x21-\x7e]+$")
     session_id: str
+    renewed: Renewed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """A session's secret as a request shows it."""
+
+    secret: str
+    renews: bool = False
+    """Whether it came as a cookie: only then is there somebody who keeps a new one."""
+    background: bool = False
+    """Whether no person asked (S-04)."""
 
 
 class AccessTokens:
@@ -37,18 +60,18 @@ class AccessTokens:
     def __init__(self, auth: Service, *, now: Callable[[], float] = time.monotonic) -> None:
         self._auth = auth
         self._now = now
-        self._asked: OrderedDict[tuple[str, str], tuple[float, asyncio.Task[AccessToken]]] = OrderedDict()
+        self._asked: OrderedDict[tuple[Showing, str], tuple[float, asyncio.Task[AccessToken]]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._asked)
 
-    async def of(self, session: str, audience: str, request_id: str) -> AccessToken:
+    async def of(self, showing: Showing, audience: str, request_id: str) -> AccessToken:
         """A token for a service. Raises Unauthenticated when the session is none (any more), Unavailable."""
-        key, now = (session, audience), self._now()
+        key, now = (showing, audience), self._now()
         self._forget_old(now)
         known = self._asked.get(key)
         if known is None:
-            known = (now, asyncio.create_task(self._exchange(session, audience, request_id)))
+            known = (now, asyncio.create_task(self._exchange(showing, audience, request_id)))
             self._asked[key] = known
         try:
             return await asyncio.shield(known[1])
@@ -57,9 +80,9 @@ class AccessTokens:
                 del self._asked[key]  # a refusal is not kept: the next request asks again
             raise
 
-    def forget(self, session: str) -> None:
-        """This session has ended."""
-        for key in [key for key in self._asked if key[0] == session]:
+    def forget(self, secret: str) -> None:
+        """The session of this secret has ended."""
+        for key in [key for key in self._asked if key[0].secret == secret]:
             del self._asked[key]
 
     def _forget_old(self, now: float) -> None:
@@ -70,9 +93,10 @@ class AccessTokens:
                 return
             del self._asked[key]
 
-    async def _exchange(self, session: str, audience: str, request_id: str) -> AccessToken:
+    async def _exchange(self, showing: Showing, audience: str, request_id: str) -> AccessToken:
         headers = {"Content-Type": JSON, "X-Request-ID": request_id}
-        body = orjson.dumps({"session": session, "audience": audience})
+        asked = {"renews": showing.renews, "background": showing.background}
+        body = orjson.dumps({"session": showing.secret, "audience": audience, **asked})
         answer = await self._auth.ask(Asking("POST", "/tokens", headers, body, repeatable=True))
         if answer.status in {401, 422}:
             raise Unauthenticated
