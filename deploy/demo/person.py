@@ -38,7 +38,7 @@ class Person:
         """Ask for a code, read it in the newest mail, give it back."""
         before = {mail["id"] for mail in await self.mails()}
         await self.ask("POST", "/login/codes", {"email": self.email}, expect=202)
-        code = await self._code_mailed(before)
+        code = await self.code_mailed(before)
         answer = await self.ask("POST", "/login/sessions", {"code": code}, expect=201)
         self._remember(", ".join(answer["seen"]))
         return answer
@@ -96,7 +96,8 @@ class Person:
             await asyncio.sleep(0.1)
         raise Unexpected(f"no mail about {about} for {self.email}")
 
-    async def _code_mailed(self, before: set[str]) -> str:
+    async def code_mailed(self, before: set[str]) -> str:
+        """The code of the next mail that is none of these. Raises Unexpected when there is none in time."""
         until = time.monotonic() + MAIL_SECONDS
         while time.monotonic() < until:
             for mail in await self.mails():

@@ -14,6 +14,7 @@ from tests.bench.decisions import measure as measure_decisions
 from tests.bench.figures import Figures
 from tests.bench.gateway import measure as measure_gateway
 from tests.bench.log import measure as measure_log
+from tests.bench.login import measure as measure_logins
 from tests.bench.view import measure as measure_view
 
 SECTIONS: dict[str, Callable[[Postgres, Figures], Awaitable[None]]] = {
@@ -22,6 +23,7 @@ SECTIONS: dict[str, Callable[[Postgres, Figures], Awaitable[None]]] = {
     "view": measure_view,
     "decisions": measure_decisions,
     "gateway": measure_gateway,
+    "logins": measure_logins,
 }
 
 

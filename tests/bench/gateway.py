@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import httpx
@@ -39,17 +39,26 @@ async def _ask(url: str, figures: Figures) -> None:
         account, bizz = day.cast.ids["nordlys account"], day.cast.ids["bizz"]
         orders = f"/accounts/{account}/products"
         for tasks in TASKS:
-            await _rate(
+            await rate(
                 figures, f"orders, {tasks}", tasks, lambda: day.anna.ask("POST", orders, {"kind": "bizz"}, expect=201)
             )
-            await _rate(
+            await rate(
                 figures, f"questions, {tasks}", tasks, lambda: day.anna.ask("GET", f"/products/{bizz}", expect=200)
             )
 
 
-async def _rate(figures: Figures, name: str, tasks: int, ask: Callable[[], Awaitable[object]]) -> None:
+async def rate(
+    figures: Figures,
+    name: str,
+    tasks: int,
+    ask: Callable[[], Awaitable[object]],
+    *,
+    seconds: float = SECONDS,
+    against: tuple[str, ...] = (),
+) -> None:
+    """How often a second so many tasks get an answer, each asking again at once, and how long one waits for it."""
     took: list[float] = []
-    until = time.perf_counter() + SECONDS
+    until = time.perf_counter() + seconds
 
     async def one() -> None:
         while (began := time.perf_counter()) < until:
@@ -58,9 +67,14 @@ async def _rate(figures: Figures, name: str, tasks: int, ask: Callable[[], Await
 
     began = time.perf_counter()
     await asyncio.gather(*(one() for _ in range(tasks)))
-    figures.rate(name, len(took), time.perf_counter() - began)
-    centiles = statistics.quantiles(took, n=100)
-    figures.note(f"{name}: p50, p99", f"{centiles[49] * 1000:.1f} ms, {centiles[98] * 1000:.1f} ms")
+    figures.rate(name, len(took), time.perf_counter() - began, against=against)
+    figures.note(f"{name}: p50, p99", centiles(took))
+
+
+def centiles(took: Sequence[float]) -> str:
+    """The median of these seconds and what one in a hundred exceeds, as is printed."""
+    found = statistics.quantiles(took, n=100)
+    return f"{found[49] * 1000:.1f} ms, {found[98] * 1000:.1f} ms"
 
 
 def add_staff(folder: Path) -> None:
