@@ -26,7 +26,7 @@ RefusedBecause = Literal[
     "account-paused",
     "must-wait",
     "spent-for-today",
-    "spent-in-all",
+    "puzzle-unsolved",
     "other-method",
     "unknown",
 ]

@@ -54,6 +54,14 @@ class LoginForm(Form):
         examples=["012 345"], description="The six digits of the mail or of the app, or a recovery code."
     )
     by: Authenticator = Field(default="mailed-code", description="What the code is of.")
+    work: str | None = Field(
+        default=None,
+        pattern=r"^[0-9A-Za-z]{1,64}$",
+        examples=["3f2a1"],
+        description="Only where an attempt was answered `puzzle-unsolved`, with a `puzzle` and a number of `bits`: any "
+        "text such that the SHA-256 digest of `puzzle:by:code:work` begins with so many zero bits. The code stands in "
+        "it without spaces and hyphens, letters as capitals.",
+    )
 
 
 class CodeOnItsWay(Answer):
@@ -113,7 +121,7 @@ def login(auth: Service, seals: Seals, *, codes: Buckets, tries: Buckets, truste
         """Log in with a code, in the browser that asked for it; some people are asked for two (L1, L4)."""
         tries.take(address_of(request.scope, trusted_hops))
         given = {"challenge": challenge_of(request.headers), "code": form.code, "by": form.by}
-        given |= _origin(request, trusted_hops)
+        given |= _origin(request, trusted_hops) | ({"work": form.work} if form.work else {})
         if held := session_held(request.headers):
             given["session"] = held
         answered = await auth.ask(_asking(request, "/login/sessions", given, once=True))

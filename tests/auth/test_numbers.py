@@ -62,7 +62,8 @@ def computed(limits: Limits) -> dict[str, float]:
         "strangers in a year in which the owner logs in every day, mailed codes": 1 - (1 - a_day / CODES) ** 365,
         "strangers in a year in which the owner logs in every day, app": 1 - (1 - 2 * a_day / CODES) ** 365,
         "both codes in a day": (a_day / CODES) * (a_day * live["app"] / CODES),
-        "all accounts together in a day, mailed codes": 1 - (1 - 1 / CODES) ** limits.failures_a_day_in_all,
+        "all accounts together in a day, mailed codes, before a try costs a puzzle": 1
+        - (1 - 1 / CODES) ** limits.failures_a_day_in_all,
     }
 
 

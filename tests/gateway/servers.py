@@ -19,6 +19,7 @@ SESSION = "session-secret-of-anna-0123456789"
 """A session that auth knows until it is taken out of `Auth.sessions`."""
 SESSION_ID = "session-" + SESSION.encode().hex()[-32:]
 CHALLENGE = "challenge-secret-of-anna-0123456789"
+PUZZLE = "0123456789abcdef" * 2
 DEVICE = "device-secret-of-annas-browser-0123456789"
 
 
@@ -81,8 +82,9 @@ class Received:
 Reply = tuple[int, Mapping[str, str], bytes]
 
 
-def problem(status: int, code: str) -> Reply:
+def problem(status: int, code: str, **facts: str | int) -> Reply:
     body = {"type": f"urn:selfservice:problem:{code}", "title": code, "status": status, "detail": code, "code": code}
+    body |= facts
     return status, {"content-type": "application/problem+json"}, json.dumps(body).encode()
 
 
@@ -160,6 +162,8 @@ class Auth(Upstream):
     def _log_in(self, given: dict[str, str]) -> Reply:
         if (given["challenge"], given["code"]) == (CHALLENGE, "222222"):
             return ok({"next": "authenticator-app"}, 202)
+        if (given["challenge"], given["code"]) == (CHALLENGE, "333333"):
+            return problem(401, "puzzle-unsolved", puzzle=PUZZLE, bits=18)
         if (given["challenge"], given["code"]) != (CHALLENGE, "123456"):
             return problem(401, "code-not-accepted")
         self.sessions.add(SESSION)

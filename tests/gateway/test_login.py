@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.gateway.conftest import BIZZ, World, world_of
-from tests.gateway.servers import CHALLENGE, DEVICE, SESSION
+from tests.gateway.servers import CHALLENGE, DEVICE, PUZZLE, SESSION
 
 CODES, SESSIONS, CURRENT = "/api/v1/login/codes", "/api/v1/login/sessions", "/api/v1/login/sessions/current"
 PRODUCTS = "/api/v1/products"
@@ -49,6 +49,14 @@ def test_c10_auth_is_told_where_a_login_comes_from_and_by_what_the_browser_is_kn
         told = json.loads(received.body)
         assert (told["client"], told["device"]) == ("127.0.0.1", DEVICE), "no proxy of ours says otherwise"
     assert told["by"] == "authenticator-app"
+
+
+def test_c09_the_work_for_a_puzzle_is_passed_on_and_the_puzzle_is_passed_back(world: World) -> None:
+    headers = {"Cookie": f"__Host-challenge={CHALLENGE}"}
+    answer = world.ask("POST", SESSIONS, {"code": "333333"}, session=None, headers=headers)
+    assert (answer.status_code, answer.json()["puzzle"], answer.json()["bits"]) == (401, PUZZLE, 18)
+    world.ask("POST", SESSIONS, {"code": "333333", "work": "3f2a1"}, session=None, headers=headers)
+    assert json.loads(world.auth.received[-1].body)["work"] == "3f2a1"
 
 
 def test_c10_a_device_cookie_that_cannot_be_one_is_none(world: World) -> None:

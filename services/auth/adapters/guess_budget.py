@@ -4,7 +4,8 @@ C-05  A try is spent in one statement, by itself and before anything is compared
 C-06  Failures are counted by account and authenticator, across codes, browsers, replicas and restarts.
 C-07  Time and new codes refill nothing: only a success of that authenticator does, or an invitation anew.
 C-08  One waits after the fifth failure in a row, and strangers together have few failures in any 24 hours.
-C-09  All accounts together have a budget, too, for strangers; what nobody can get into does not count in it.
+C-09  All accounts together have a budget, too: when it is spent, a try costs strangers a puzzle (`domain/puzzle.py`).
+      What nobody can get into does not count in it.
 C-10  A known device is counted by itself, so that strangers cannot use up what its owner needs.
 C-11  What all of them failed in a row is bounded by one number.
 
@@ -59,7 +60,7 @@ class GuessBudget:
                 END IF;
             END $$;
             CREATE OR REPLACE FUNCTION spend_try(
-                found_by bytea, via text, device bytea, guess text, moment timestamptz, l jsonb,
+                found_by bytea, via text, device bytea, proven boolean, guess text, moment timestamptz, l jsonb,
                 OUT challenge_id text, OUT account text, OUT subject text, OUT purpose text, OUT digest bytea,
                 OUT pepper int, OUT passed text[], OUT device_id text, OUT failed_before int, OUT refused text)
             RETURNS SETOF record LANGUAGE plpgsql AS $$
@@ -89,9 +90,9 @@ class GuessBudget:
                     WHEN waiting > moment THEN 'must-wait'
                     WHEN today >= (l->>(CASE WHEN device_id IS NULL THEN 'a_day' ELSE 'of_device' END))::int
                         THEN 'spent-for-today'
-                    WHEN device_id IS NULL AND (l->>'in_all')::int <=
+                    WHEN device_id IS NULL AND NOT proven AND (l->>'in_all')::int <=
                         (SELECT count(*) FROM guesses WHERE known AND at > moment - interval '1 day')
-                        THEN 'spent-in-all' END;
+                        THEN 'puzzle-unsolved' END;
                 IF refused IS NULL THEN
                     UPDATE codes SET tries = tries + 1 WHERE challenge_id = c.challenge_id;
                     INSERT INTO guesses VALUES (guess, c.account, via, mine, c.subject IS NOT NULL, moment);
@@ -132,17 +133,20 @@ async def spend_try(
     *,
     by: Authenticator,
     device: bytes | None,
+    proven: bool,
     guess_id: str,
     now: datetime,
     limits: Limits,
 ) -> Tried | None:
     """Spend one try with a challenge and count it as failed, or say why there is none; None for no such challenge.
 
+    `proven` is who has solved the puzzle of this guess, or needs not to.
+
     Raises Unavailable; the try may be spent then.
     """
     row = await database.row(
-        "SELECT * FROM spend_try(%s, %s, %s, %s, %s, %s::jsonb)",
-        (found_by, by, device, guess_id, now, _as_json(limits)),
+        "SELECT * FROM spend_try(%s, %s, %s, %s, %s, %s, %s::jsonb)",
+        (found_by, by, device, proven, guess_id, now, _as_json(limits)),
     )
     if row is None:
         return None

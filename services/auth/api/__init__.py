@@ -35,6 +35,7 @@ from shared.http.problems import problem
 LARGEST_LOGIN_BODY = 1024
 """Bytes; nothing about logging in is longer, so nothing longer is parsed (C-19)."""
 OPAQUE = r"^[\x21-\x7e]{1,100}$"
+WORK = r"^[0-9A-Za-z]{1,64}$"
 SUBJECT, SESSION_ID = "profile:profile-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f", "session-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"
 EXAMPLE_SECRET = "p0ZkGq4c7xJm1Yt8Hn3Vb6Lw9Rs2Df5Ka0Ue4Oi7QyE"  # noqa: S105 (an example for the documentation)
 BROWSER = "Firefox, Windows"
@@ -81,6 +82,7 @@ class LoginForm(FromOutside):
         examples=["012 345"],
         description="Six ASCII digits, with one space inside at most; or a recovery code.",
     )
+    work: str | None = Field(default=None, pattern=WORK, examples=["3f2a1"], description="Of the puzzle (C-09).")
     session: str | None = Field(
         default=None,
         pattern=OPAQUE,
@@ -212,7 +214,7 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     )
     async def log_in(form: LoginForm, request: Request) -> LoggedIn | Response:
         """Start a session with a code, or be asked for the second one (L1, L4)."""
-        attempt = Attempt(form.challenge, form.by, form.typed(), form.origin(form.session))
+        attempt = Attempt(form.challenge, form.by, form.typed(), form.origin(form.session), form.work)
         outcome = await use.login.log_in(attempt, request.state.request_id)
         if isinstance(outcome, HalfLoggedIn):
             return JSONResponse({"next": outcome.next}, 202)

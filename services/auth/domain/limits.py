@@ -37,7 +37,9 @@ class Limits:
     alarm_failures_an_hour: int = 1_000
     """C-09: over all accounts."""
     failures_a_day_in_all: int = 10_000
-    """C-09: over all accounts; from here on strangers are not listened to, known devices are."""
+    """C-09: over all accounts; from here on a try costs strangers a puzzle, and known devices nothing."""
+    puzzle_bits: int = 18
+    """C-09: 2^18 digests on average, half a second of a browser; each bit more doubles it."""
     code_again_after: timedelta = MINUTE
     """C-14: while the last one is still good and was not used."""
     codes_an_hour: int = 5
@@ -82,6 +84,8 @@ class Limits:
             raise ValueError("one waits from the fifth failure on, and no shorter than at first")
         if self.failures_a_day > 20 or self.failures_a_day_of_a_device > 20 or self.failures_a_day_in_all > 10_000:
             raise ValueError("20 failures a day of an account, and 10,000 of all, at most")
+        if not 16 <= self.puzzle_bits <= 24:
+            raise ValueError("a puzzle has 16 to 24 bits")
         if self.app_steps not in {1, 2} or self.enrolment_life > 10 * MINUTE or self.fresh_login > 5 * MINUTE:
             raise ValueError("an app has 2 steps, is proven in 10 minutes, by who logged in 5 minutes ago, at most")
         if self.failures_before_telling > 3:

@@ -25,6 +25,7 @@ from services.auth.domain.challenge import (
     verdict,
 )
 from services.auth.domain.limits import Limits
+from services.auth.domain.puzzle import PuzzleUnsolved, puzzle_of, solves
 from services.auth.domain.whereabouts import Whereabouts
 from services.auth.events import Authenticator, CodeRefused, LoginMethod, Purpose, RefusedBecause
 from services.auth.use_cases.asking import LOGIN, From
@@ -50,6 +51,8 @@ class Attempt:
     by: Authenticator
     code: str
     origin: From
+    work: str | None = None
+    """The solution of the puzzle, when one was asked for (C-09)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +115,20 @@ class LoggingIn:
     async def log_in(self, attempt: Attempt, correlation: str) -> LoggedIn | HalfLoggedIn:
         """Start a session for whoever gives the right code with the challenge it was asked with.
 
-        Raises CodeNotAccepted, whatever the reason: only the history tells it (C-29). ClockNotTrusted for an app.
+        Raises CodeNotAccepted, whatever the reason: only the history tells it (C-29); it is PuzzleUnsolved while tries
+        cost strangers a puzzle (C-09). ClockNotTrusted for an app.
         """
         if attempt.by == "authenticator-app":
             self._clock_check.must_be_trusted()
+        found_by, bits = self._codes.of_secret(attempt.challenge), self._limits.puzzle_bits
         right = await self.try_code(
-            self._codes.of_secret(attempt.challenge),
+            found_by,
             LOGIN,
             attempt.code,
             correlation,
             by=attempt.by,
             device=self._device(attempt.origin),
+            proven=solves(puzzle_of(found_by), attempt.by, attempt.code, attempt.work, bits=bits),
         )
         try:
             cause = self.taking(right, Cause(Actor.parse(right.subject), correlation), attempt.origin.where)
@@ -139,14 +145,24 @@ class LoggingIn:
         *,
         by: Authenticator = "mailed-code",
         device: bytes | None = None,
+        proven: bool = True,
     ) -> Right:
         """Spend a try at a code; answers what is known of it when it is right (C-05, C-12).
+
+        `proven` says that the puzzle of this guess is solved; whoever has a session owes none.
 
         Raises CodeNotAccepted, once the history has its reason.
         """
         now, guess_id = self._clock(), new_id("guess")
         tried = await guess_budget.spend_try(
-            self._database, found_by, by=by, device=device, guess_id=guess_id, now=now, limits=self._limits
+            self._database,
+            found_by,
+            by=by,
+            device=device,
+            proven=proven,
+            guess_id=guess_id,
+            now=now,
+            limits=self._limits,
         )
         if tried is None:
             raise await self._refused_stranger(by, correlation)
@@ -156,7 +172,9 @@ class LoggingIn:
         proof = Proof(tried.refused) if tried.refused else await self._proofs.of(tried, purpose, by, code, now)
         because = verdict(tried, by=by, fails_because=proof.fails_because, method=method)
         if because is not None or tried.subject is None:
-            raise await self._refused(tried, by, because or "unknown", correlation)
+            refused = await self._refused(tried, by, because or "unknown", correlation)
+            owes_a_puzzle = because == "puzzle-unsolved"
+            raise PuzzleUnsolved(puzzle_of(found_by), self._limits.puzzle_bits) if owes_a_puzzle else refused
         return Right(tried, tried.subject, by, method, proof, guess_id)
 
     def taking(self, right: Right, cause: Cause, where: Whereabouts | None = None) -> Cause:
