@@ -2,7 +2,8 @@
 
 C-03  A unique key lets one mailed code of an account and purpose be live, for strangers and for each known device.
 C-04  Accepting takes the code in the commit of CodeAccepted; the second to try finds nothing to take.
-C-14  How often codes may be asked for; those that logged in do not count.
+C-14  How often codes may be asked for; those that logged in do not count. How many are mailed for one company is looked
+      at when they are mailed, for no answer may tell which addresses belong together (C-15).
 
 Not derived from events: it cannot be rebuilt, and need not be (people ask for another code).
 """
@@ -156,6 +157,27 @@ def replaced(account: str) -> Iterable[Statement]:
     """Codes under way went to an address that is this account's no more: none of them works (A15)."""
     yield Statement("SELECT account_turn(%s)", (account,))
     yield Statement("UPDATE codes SET fate = 'superseded' WHERE account = %s AND fate IS NULL", (account,))
+
+
+async def is_over_its_companys(database: Database, challenge_id: str, limits: Limits) -> bool:
+    """Whether strangers had asked for too many codes for people of one company when they asked for this one (C-14).
+
+    Raises Unavailable.
+    """
+    row = await database.row(_OF_ONE_COMPANY, (challenge_id, limits.codes_an_hour_of_a_company))
+    return row is not None and row["asked"] > limits.codes_an_hour_of_a_company
+
+
+_OF_ONE_COMPANY: LiteralString = """
+SELECT count(*) AS asked FROM (
+    SELECT 1 FROM codes mine JOIN codes c ON c.asked_at > mine.asked_at - interval '1 hour'
+        AND (c.asked_at, c.challenge_id) <= (mine.asked_at, mine.challenge_id)
+        AND c.bucket = 'strangers' AND c.by = 'mailed-code' AND c.fate IS DISTINCT FROM 'used'
+    WHERE mine.challenge_id = %s AND mine.bucket = 'strangers' AND EXISTS (
+        SELECT 1 FROM reach_grants theirs JOIN reach_grants g USING (company_id)
+        WHERE 'profile:' || theirs.profile_id = mine.subject AND g.profile_id = substr(c.subject, length('profile:.')))
+    LIMIT %s + 1) AS within
+"""
 
 
 async def fate_of(database: Database, challenge_id: str) -> str | None:

@@ -23,7 +23,8 @@ from shared.eventstore.statement import Statement
 from shared.ids import new_id
 
 Kind = Literal["code", "invitation", "notice", "email-change", "email-changed", "security"]
-Fate = Literal["sent", "dropped", "expired", "refused"]
+Fate = Literal["sent", "dropped", "expired", "refused", "withheld"]
+"""`dropped`: there is nobody to send it to, or it is worth nothing any more. `withheld`: too many for one company."""
 LEASE = timedelta(seconds=30)
 """A claimed mail is due again after this, in case whoever claimed it is gone."""
 INVITATIONS_LIVE = timedelta(days=7)

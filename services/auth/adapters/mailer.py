@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from services.auth.adapters import letters, mail_queue
+from services.auth.adapters import kept_codes, letters, mail_queue
 from services.auth.adapters.letters import Letter, Reader, what_was_granted
 from services.auth.adapters.mail_queue import Fate, Mail
 from services.auth.adapters.post import NotSent, Post, RefusedForGood
@@ -139,6 +139,9 @@ class Mailer:
         person = await self._recipient(mail.subject)
         if person is None:
             return "dropped"
+        if await kept_codes.is_over_its_companys(self._database, mail.mail_id, self._limits):
+            log.error("code withheld: strangers ask for too many of one company's people", mail=mail.mail_id)
+            return "withheld"
         try:
             letter = await self._letter(mail, person)
         except SealBroken:

@@ -47,6 +47,8 @@ class Limits:
     codes_a_day: int = 10
     codes_an_hour_of_a_client: int = 20
     """C-14: from one network address."""
+    codes_an_hour_of_a_company: int = 500
+    """C-14: mailed to strangers for its people; further ones are asked for as ever and not mailed."""
     codes_an_hour_in_all: int = 5_000
     """C-14: over all accounts, to strangers."""
     app_steps: int = 2

@@ -1,8 +1,8 @@
 """Puzzles: what a try costs a stranger once all accounts together have failed too often (C-09).
 
 Whoever tries finds a text `work` such that the SHA-256 digest of `puzzle:by:code:work` begins with so many zero bits
-(the idea of Hashcash). The puzzle is one challenge's, so the work is for one guess at it: each further guess costs anew,
-nothing has to be kept, and checking it costs one digest. The answer is the same for every address (L2).
+(the idea of Hashcash). The puzzle is one challenge's, so the work is for one guess at it: each further guess costs
+anew, nothing has to be kept, and checking it costs one digest. The answer is the same for every address (L2).
 
 It makes guessing expensive and lets people in; the limits of each account hold as before, puzzle or not.
 """
