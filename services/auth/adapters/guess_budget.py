@@ -4,7 +4,7 @@ C-05  A try is spent in one statement, by itself and before anything is compared
 C-06  Failures are counted by account and authenticator, across codes, browsers, replicas and restarts.
 C-07  Time and new codes refill nothing: only a success of that authenticator does, or an invitation anew.
 C-08  One waits after the fifth failure in a row, and strangers together have few failures in any 24 hours.
-C-09  All accounts together have a budget, too: when it is spent, a try costs strangers a puzzle (`domain/puzzle.py`).
+C-09  All accounts together have a budget, too: when it is spent, a try costs strangers a puzzle (`adapters/puzzle.py`).
       What nobody can get into does not count in it.
 C-10  A known device is counted by itself, so that strangers cannot use up what its owner needs.
 C-11  What all of them failed in a row is bounded by one number.

@@ -10,16 +10,10 @@ from starlette.responses import Response
 from services.auth.use_cases import UseCases
 from services.profiles.policy import END_OWN_SESSIONS, END_SESSIONS_OF, LIST_OWN_SESSIONS, asks
 from shared.http.door import Caller, Command, Door
-from shared.http.fields import Form, identifier_in_path
+from shared.http.fields import Confirmation, identifier_in_path
 from shared.http.openapi import COMMAND, QUERY, Answer
 
 SESSION_ID = "session-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"
-
-
-class EndingForm(Form):
-    """Whoever is logged out everywhere may be in the middle of something, so it must be confirmed."""
-
-    confirm: bool = Field(examples=[True])
 
 
 class OpenSession(Answer):
@@ -88,7 +82,7 @@ def add(api: APIRouter, use: UseCases, door: Door) -> None:
 
     @api.post("/logins/{profile_id}/end-sessions", operation_id="endSessionsOf", **asks(END_SESSIONS_OF), **ending)
     async def end_all_of(
-        form: EndingForm,
+        form: Confirmation,
         command: Annotated[Command, Depends(door.command)],
         profile_id: str = identifier_in_path("profile"),
     ) -> Response:

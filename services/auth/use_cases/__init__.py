@@ -10,6 +10,7 @@ session_secret.py by what a session is recognised, and how that is replaced
 session_endings.py where somebody is logged in, and how that is ended before its time
 key_rotation.py   signing keys come and go
 methods.py        by what one logs in: enrolling and removing an app, choosing, recovery codes
+all_they_hold.py  who may act on somebody's whole login
 reinvitations.py  somebody lost everything, and two people let them begin again
 staff.py          who of customer service may log in
 grant_mails.py    telling people what they were granted

@@ -13,6 +13,7 @@ from typing import Any
 from services.auth.adapters import guess_budget, kept_codes, known_devices, mail_queue, session_secrets
 from services.auth.adapters.clock_check import ClockCheck
 from services.auth.adapters.codes import Codes, new_secret
+from services.auth.adapters.puzzle import PuzzleUnsolved, puzzle_of, solves
 from services.auth.adapters.words import SecurityNotice
 from services.auth.domain import challenge as challenges
 from services.auth.domain import session as sessions
@@ -25,7 +26,6 @@ from services.auth.domain.challenge import (
     verdict,
 )
 from services.auth.domain.limits import Limits
-from services.auth.domain.puzzle import PuzzleUnsolved, puzzle_of, solves
 from services.auth.domain.whereabouts import Whereabouts
 from services.auth.events import Authenticator, CodeRefused, LoginMethod, Purpose, RefusedBecause
 from services.auth.use_cases.asking import LOGIN, From

@@ -11,10 +11,10 @@ from services.auth.domain import login as rules
 from services.auth.domain import session as sessions
 from services.auth.domain.limits import Limits
 from services.auth.domain.login import SecondPersonNeeded, login_id_of
+from services.auth.use_cases.all_they_hold import AllTheyHold
 from services.auth.use_cases.categories import LOGINS, SESSIONS
-from services.auth.views import open_sessions, people
+from services.auth.views import open_sessions
 from services.profiles import policy
-from services.profiles.access import Access
 from shared.actor import Actor
 from shared.cause import Cause, Written
 from shared.clock import Clock
@@ -36,12 +36,14 @@ class CannotReinvite(Forbidden):
 class Reinvitations:
     """What administrators and customer service do for somebody who cannot log in."""
 
-    def __init__(self, *, streams: Streams, database: Database, clock: Clock, limits: Limits, access: Access) -> None:
+    def __init__(
+        self, *, streams: Streams, database: Database, clock: Clock, limits: Limits, all_they_hold: AllTheyHold
+    ) -> None:
         self._streams = streams
         self._database = database
         self._clock = clock
         self._limits = limits
-        self._access = access
+        self._all_they_hold = all_they_hold
 
     async def propose(self, profile_id: str, confirmed: bool, cause: Cause) -> Written:
         """The first of two.
@@ -49,7 +51,7 @@ class Reinvitations:
         Raises NotFound, CannotReinvite, ReinvitationNotConfirmed, SecondPersonNeeded for oneself.
         """
         subject = f"profile:{profile_id}"
-        cause = await self._covering_all(profile_id, cause)
+        cause = await self._covering(profile_id, cause)
         decide = partial(
             rules.propose_reinvitation,
             subject=subject,
@@ -68,7 +70,7 @@ class Reinvitations:
         Raises NotFound, CannotReinvite, ReinvitationNotConfirmed, NothingProposed, SecondPersonNeeded.
         """
         subject, now = f"profile:{profile_id}", self._clock()
-        cause = await self._covering_all(profile_id, cause)
+        cause = await self._covering(profile_id, cause)
         decide = partial(rules.confirm_reinvitation, subject=subject, by=str(cause.actor), confirmed=confirmed, now=now)
         end = partial(sessions.end, because="re-invited")
         found = await open_sessions.of_subject(self._database, subject)
@@ -78,22 +80,11 @@ class Reinvitations:
             cause.answering(profile_id=profile_id, state="re-invited").ensuring(lambda _: [mail]),
         )
 
-    async def _covering_all(self, profile_id: str, cause: Cause) -> Cause:
-        """Every grant of the person must be one that the actor could revoke, then and at the commit (A11, A14).
-
-        Raises SecondPersonNeeded, NotFound, NotPermitted, CannotReinvite.
-        """
+    async def _covering(self, profile_id: str, cause: Cause) -> Cause:
+        """All that the person holds is in reach. Raises SecondPersonNeeded, NotFound, NotPermitted, CannotReinvite."""
         if cause.actor == Actor("profile", profile_id):
             raise SecondPersonNeeded
-        person = await people.by_id(self._database, profile_id)
-        known = person is not None and not person["cancelled"]
-        permit = await self._access.require(cause.actor, policy.REINVITE, profile_id, exists=known)
-        held = await self._database.rows(
-            "SELECT kind, target_id FROM reach_grants WHERE profile_id = %s", (profile_id,)
-        )
-        permits = await self._access.revocable(cause.actor, [(grant["kind"], grant["target_id"]) for grant in held])
-        if permits is None:
+        covered = await self._all_they_hold.covering(policy.REINVITE, profile_id, cause)
+        if covered is None:
             raise CannotReinvite
-        for each in permits or [permit]:
-            cause = each.covers(cause)
-        return cause
+        return covered

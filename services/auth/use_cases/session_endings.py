@@ -6,21 +6,21 @@ A11   Who could cancel somebody's login may also log them out everywhere: all th
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, LiteralString
+from typing import Any
 
 from services.auth.adapters import mail_queue, session_secrets
 from services.auth.domain import session as sessions
 from services.auth.domain.limits import Limits
 from services.auth.domain.session import EndingNotConfirmed, SessionNotValid
+from services.auth.use_cases.all_they_hold import AllTheyHold
 from services.auth.use_cases.categories import SESSIONS
-from services.auth.views import open_sessions, people
-from services.profiles.access import IN_SIGHT, Access
-from services.profiles.policy import REVOKING, STAFF, WHO
+from services.auth.views import open_sessions
+from services.profiles.policy import END_SESSIONS_OF, STAFF, WHO
 from shared.actor import Actor
 from shared.cause import Cause, Written
 from shared.clock import Clock
-from shared.database import Database, Row
-from shared.errors import Forbidden, NotFound
+from shared.database import Database
+from shared.errors import Forbidden
 from shared.eventstore.streams import Change, Streams
 
 
@@ -37,12 +37,14 @@ class CannotEndSessions(Forbidden):
 class SessionEndings:
     """What is asked about open sessions, and how they end before their time."""
 
-    def __init__(self, *, streams: Streams, database: Database, clock: Clock, limits: Limits, access: Access) -> None:
+    def __init__(
+        self, *, streams: Streams, database: Database, clock: Clock, limits: Limits, all_they_hold: AllTheyHold
+    ) -> None:
         self._streams = streams
         self._database = database
         self._clock = clock
         self._limits = limits
-        self._access = access
+        self._all_they_hold = all_they_hold
 
     async def of_oneself(self, actor: Actor, current: str) -> Sequence[Mapping[str, Any]]:
         """Where somebody is logged in, the newest first."""
@@ -81,8 +83,13 @@ class SessionEndings:
         return await self._streams.change_all(changes, cause.answering(ended=len(others)))
 
     async def end_all_of(self, profile_id: str, confirmed: bool, cause: Cause) -> Written:
-        """Log somebody out everywhere; they are told. Raises NotFound, CannotEndSessions, EndingNotConfirmed."""
-        cause = await self._covering_all(profile_id, cause)
+        """Log somebody out everywhere; they are told.
+
+        Raises NotFound, NotPermitted, CannotEndSessions, EndingNotConfirmed.
+        """
+        covered = await self._all_they_hold.covering(END_SESSIONS_OF, profile_id, cause)
+        if covered is None:
+            raise CannotEndSessions
         if not confirmed:
             raise EndingNotConfirmed
         subject, now = f"profile:{profile_id}", self._clock()
@@ -91,32 +98,5 @@ class SessionEndings:
         decide = partial(sessions.end, because="ended-by-administrator")
         return await self._streams.change_all(
             [Change(SESSIONS, session, decide) for session in found],
-            cause.answering(ended=len(found)).ensuring(lambda events: [told] if events else []),
+            covered.answering(ended=len(found)).ensuring(lambda events: [told] if events else []),
         )
-
-    async def _covering_all(self, profile_id: str, cause: Cause) -> Cause:
-        """Every grant of the person must be one that the actor could revoke, then and at the commit (A11, A14).
-
-        Raises NotFound when the person is out of sight (A13), CannotEndSessions.
-        """
-        person = await people.by_id(self._database, profile_id)
-        held = await self._database.rows(_HELD, {"of": profile_id, "seer": cause.actor.id})
-        is_staff = await self._access.is_staff(cause.actor)
-        if person is None or person["cancelled"] or not (is_staff or any(grant["in_sight"] for grant in held)):
-            raise NotFound
-        return cause.under(STAFF) if is_staff else await self._covering(held, cause)
-
-    async def _covering(self, held: Sequence[Row], cause: Cause) -> Cause:
-        try:
-            for grant in held:
-                permit = await self._access.require(cause.actor, REVOKING[grant["kind"]], grant["target_id"])
-                cause = permit.covers(cause)
-        except (NotFound, Forbidden):
-            raise CannotEndSessions from None
-        return cause
-
-
-_HELD: LiteralString = (
-    "SELECT g.kind, g.target_id, " + IN_SIGHT + " AS in_sight FROM reach_grants g WHERE g.profile_id = %(of)s "
-    "ORDER BY g.kind, g.target_id"
-)
