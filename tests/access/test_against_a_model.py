@@ -32,8 +32,8 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 REPLICAS = {"profiles": 2, "products": 2}
 ASKED = os.environ.get("MODEL_SEED", "20261124")
 SEED = secrets.randbelow(2**32) if ASKED == "new" else int(ASKED)
-RUNS = 12
-STEPS = int(os.environ.get("MODEL_STEPS") or 2400)
+RUNS = 8
+STEPS = int(os.environ.get("MODEL_STEPS") or 2640)
 FLOATING = ("dora", "emil", "frida", "gorm")
 CRASHES = ("profiles", "profiles-2", "products", "company", "audit", "broker")
 

@@ -29,7 +29,7 @@ from shared.errors import Unavailable
 from shared.logs import log
 
 MOST_UNDER_WAY = 20
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.1
 HAND_OVER = timedelta(seconds=20)
 """The most that handing over one mail takes: less than the queue's LEASE, so no other replica begins meanwhile."""
 LONGEST_WAIT = timedelta(minutes=5)
