@@ -16,6 +16,6 @@ def reactions(use: UseCases) -> Mapping[type[Event], Reaction]:
     async def whenever_an_account_ends_its_products_are_closed(recorded: Recorded, cause: Cause) -> None:
         ended = recorded.data
         assert isinstance(ended, AccountEnded)  # noqa: S101 (narrows: registered for it)
-        await use.close_everything_on(ended.account_id, cause)
+        await use.products.close_everything_on(ended.account_id, cause)
 
     return {AccountEnded: whenever_an_account_ends_its_products_are_closed}

@@ -10,6 +10,7 @@ from services.products import api
 from services.products.events import AttemptRefused
 from services.products.reactions import reactions
 from services.products.use_cases import UseCases
+from services.products.use_cases.products import CareOfProducts
 from services.products.views.account_payment import AccountPayment
 from services.products.views.bizz_by_device_number import BizzByDeviceNumber
 from services.products.views.open_on_account import OpenOnAccount
@@ -37,7 +38,8 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
         copies=(reach, AccountPayment(), SigningKeys(), EndedSessions()),
         attempt_refused=AttemptRefused,
     )
-    use = UseCases(backbone.streams, backbone.database, Access(backbone.database), backbone.clock)
+    access = Access(backbone.database)
+    use = UseCases(CareOfProducts(backbone.streams, backbone.database, access, backbone.clock))
     backbone.reacts(reactions(use))
     door = backbone.door(partial(find_key, backbone.database), partial(must_not_have_ended, backbone.database))
     return backbone, backbone.app(api.routes(use, door), door)

@@ -8,7 +8,7 @@ import psycopg
 
 from services.company.events import AccountEnded, FrameworkAgreementEnded
 from services.products.events import BizzOrdered, ProductClosed
-from services.products.use_cases import AT_ONCE
+from services.products.use_cases.products import AT_ONCE
 from services.products.views.open_product_by_plate import OpenProductByPlate
 from services.products.views.products import Products
 from services.profiles.events import AccountAdministratorGranted, ProductAccessGranted

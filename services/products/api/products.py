@@ -1,4 +1,4 @@
-"""HTTP of products: request in, one use case, answer out. Decides nothing."""
+"""HTTP of products themselves: ordered, changed, closed, found."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from services.products.domain.vehicles import Vehicle
 from services.products.events import ProductKind
-from services.products.use_cases import ETicket, UseCases
+from services.products.use_cases.products import CareOfProducts, ETicket
 from services.products.views import products
 from services.products.views.products import Wanted
 from services.profiles.consequences import DryRun
@@ -175,15 +175,13 @@ class ProductsPage(Answer):
     next: str | None
 
 
-def routes(use: UseCases, door: Door) -> APIRouter:
-    """The operations of products."""
-    api = APIRouter(tags=["products"])
+def add(api: APIRouter, use: CareOfProducts, door: Door) -> None:
+    """The operations on products."""
     _ordering_and_questions(api, use, door)
     _changes(api, use, door)
-    return api
 
 
-def _ordering_and_questions(api: APIRouter, use: UseCases, door: Door) -> None:
+def _ordering_and_questions(api: APIRouter, use: CareOfProducts, door: Door) -> None:
     @api.post(
         "/accounts/{account_id}/products",
         status_code=201,
@@ -218,7 +216,7 @@ def _ordering_and_questions(api: APIRouter, use: UseCases, door: Door) -> None:
 
 
 async def _order(
-    use: UseCases, account_id: str, form: BizzForm | NumberPlatePaymentForm | ETicketForm, cause: Cause
+    use: CareOfProducts, account_id: str, form: BizzForm | NumberPlatePaymentForm | ETicketForm, cause: Cause
 ) -> Written:
     match form:
         case BizzForm():
@@ -229,7 +227,7 @@ async def _order(
             return await use.order_eticket(account_id, ETicket(**form.model_dump(exclude={"kind"})), cause)
 
 
-def _changes(api: APIRouter, use: UseCases, door: Door) -> None:
+def _changes(api: APIRouter, use: CareOfProducts, door: Door) -> None:
     @api.put(
         "/products/{product_id}/reference",
         operation_id="changeReference",

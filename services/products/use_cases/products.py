@@ -51,8 +51,8 @@ class ETicket:
     reference: str | None
 
 
-class UseCases:
-    """The commands of products and its questions."""
+class CareOfProducts:
+    """Ordering products, changing and closing them, finding them."""
 
     def __init__(self, streams: Streams, database: Database, may: Access, clock: Clock) -> None:
         self._streams = streams

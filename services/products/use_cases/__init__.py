@@ -1,0 +1,15 @@
+"""What products does, one file for each thing that people do with it.
+
+products.py  ordering products, changing and closing them, finding them
+"""
+
+from dataclasses import dataclass
+
+from services.products.use_cases.products import CareOfProducts
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """The commands and questions of products."""
+
+    products: CareOfProducts
