@@ -6,7 +6,8 @@ from functools import reduce
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.company.domain.company import Company, evolve, rename_account
+from services.company.domain.company import Company, evolve
+from services.company.domain.direct_changes import rename_account
 from services.company.domain.ending import end_account, end_framework_agreement
 from services.company.events import AccountEnded, CompanyEvent, FrameworkAgreementOpened
 from shared.errors import Refusal

@@ -9,6 +9,7 @@ from services.company.events import (
     AccountRenamed,
     FrameworkAgreementEnded,
     FrameworkAgreementOpened,
+    PaymentChanged,
 )
 from services.profiles.reach import ASKER_IS_STAFF
 from shared.actor import Actor
@@ -59,6 +60,8 @@ class Accounts:
                 yield Statement("UPDATE accounts SET agreement_id = NULL WHERE agreement_id = %s", (agreement,))
             case AccountRenamed(account_id=account, name=name):
                 yield Statement("UPDATE accounts SET name = %s WHERE account_id = %s", (name, account))
+            case PaymentChanged(company_id=company, payment=payment):
+                yield Statement("UPDATE accounts SET payment = %s WHERE company_id = %s", (payment, company))
             case _:
                 pass
 
