@@ -166,7 +166,7 @@ def add(api: APIRouter, use: ChangeRequests, door: Door) -> None:
         after: After = "",
     ) -> ChangeRequestsPage:
         """List the change requests of companies within reach, the oldest first (C3, A13)."""
-        found = await use.list(caller.actor, Wanted(company_id, state, after))
+        found = await use.list_requests(caller.actor, Wanted(company_id, state, after))
         more = found[-1]["request_id"] if len(found) == change_requests.PAGE else None
         return ChangeRequestsPage(items=[_shown(row) for row in found], next=more)
 
@@ -178,7 +178,7 @@ def add(api: APIRouter, use: ChangeRequests, door: Door) -> None:
     )
     async def seen(request_id: RequestId, caller: Annotated[Caller, Depends(door.caller)]) -> ChangeRequest:
         """See one change request within reach, and what became of it (C3, A13)."""
-        return _shown(await use.see(request_id, caller.actor))
+        return _shown(await use.see_request(request_id, caller.actor))
 
     @api.post(
         "/change-requests/{request_id}/approve",

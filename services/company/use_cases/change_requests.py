@@ -73,11 +73,11 @@ class ChangeRequests:
         decide = partial(rules.withdraw_request, request_id=request_id)
         return await self._close(policy.WITHDRAW_CHANGE_REQUEST, request_id, decide, cause)
 
-    async def list(self, actor: Actor, wanted: Wanted) -> Sequence[Row]:
+    async def list_requests(self, actor: Actor, wanted: Wanted) -> list[Row]:
         """A page of the requests in reach; all of them for customer service (A13)."""
         return await change_requests.in_reach(self._database, actor, wanted, staff=await self._access.is_staff(actor))
 
-    async def see(self, request_id: str, actor: Actor) -> Row:
+    async def see_request(self, request_id: str, actor: Actor) -> Row:
         """One request. Raises NotFound, NotPermitted."""
         company_id = await change_requests.company_of(self._database, request_id)
         await self._access.require(actor, policy.READ_CHANGE_REQUEST, company_id or "", exists=company_id is not None)

@@ -30,7 +30,8 @@ class Accounts:
             CREATE TABLE IF NOT EXISTS accounts (
                 account_id text PRIMARY KEY, company_id text NOT NULL, customer_number text NOT NULL,
                 name text NOT NULL, payment text NOT NULL, agreement_id text, ended_at timestamptz);
-            CREATE INDEX IF NOT EXISTS accounts_company ON accounts (company_id)"""
+            CREATE INDEX IF NOT EXISTS accounts_company ON accounts (company_id);
+            CREATE INDEX IF NOT EXISTS accounts_number ON accounts (customer_number)"""
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
     rows_for_reader: ClassVar[Mapping[str, LiteralString]] = {
