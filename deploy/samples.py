@@ -78,7 +78,7 @@ FIELDS: Mapping[str, Any] = {
     "public_key": "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg",
     "reading_id": _id("reading", 12),
     "reason": "This e-mail address has access to another product.",
-    "request_id": _id("change-request", 15),
+    "change_request_id": _id("change-request", 15),
     "requested_by": ANNA,
     "reference": "Lastbil 7, Ærø",
     "rule": "A8",

@@ -104,7 +104,7 @@ class ChangeRequested(Event, type="company.change-requested.v1"):
     """An administrator asked customer service for a change (C3); it is open until one of the three below."""
 
     company_id: Pseudonym[str]
-    request_id: Pseudonym[str]
+    change_request_id: Pseudonym[str]
     kind: Plain[ChangeKind]
     to: Plain[str]
     """What it is to be: the name, the number, `pdf` or `ean`, `invoice` or `card`."""
@@ -119,7 +119,7 @@ class ChangeRequestApproved(Event, type="company.change-request-approved.v1"):
     """Customer service agreed (C3); the change itself is the next event."""
 
     company_id: Pseudonym[str]
-    request_id: Pseudonym[str]
+    change_request_id: Pseudonym[str]
     kind: Plain[ChangeKind]
     requested_by: Pseudonym[str]
 
@@ -128,7 +128,7 @@ class ChangeRequestDeclined(Event, type="company.change-request-declined.v1"):
     """Customer service did not agree, and says why (C3)."""
 
     company_id: Pseudonym[str]
-    request_id: Pseudonym[str]
+    change_request_id: Pseudonym[str]
     kind: Plain[ChangeKind]
     requested_by: Pseudonym[str]
     reason: Personal[str]
@@ -138,7 +138,7 @@ class ChangeRequestWithdrawn(Event, type="company.change-request-withdrawn.v1"):
     """An administrator took a request back that was open (C3)."""
 
     company_id: Pseudonym[str]
-    request_id: Pseudonym[str]
+    change_request_id: Pseudonym[str]
     kind: Plain[ChangeKind]
     requested_by: Pseudonym[str]
 

@@ -190,7 +190,7 @@ async def _declined(staff: Person, company: Company) -> None:
     things, administrator = company.things, company.people["administrator"]
     wish = {"kind": "legal-name", "legal_name": f"{things['surname']} Brothers ApS"}
     made = await _ask(administrator, f"/companies/{things['company']}/change-requests", wish)
-    things["change_request"] = made["request_id"]
+    things["change_request"] = made["change_request_id"]
     staff.has_seen(administrator)
     reason = {"reason": f"Nobody called {things['surname']} is known."}
     await _ask(staff, f"/change-requests/{things['change_request']}/decline", reason)

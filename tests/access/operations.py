@@ -23,7 +23,7 @@ IN_PATH: Mapping[str, str] = {
     "profile_id": "driver",
     "entity_id": "product",
     "session_id": "late_session",
-    "request_id": "change_request",
+    "change_request_id": "change_request",
 }
 """What stands in a path, by the name of the parameter."""
 ABOUT: Mapping[str, str] = {

@@ -44,10 +44,10 @@ AS_EAN = Wish("invoice-format", "ean", ean=EAN)
 TO_CARD = Wish("payment", "card")
 TO_INVOICE = Wish("payment", "invoice", expected_yearly_usage_dkk=22_000)
 
-request = partial(request_change, request_id=REQUEST, by=ANNA)
-approve = partial(approve_request, request_id=REQUEST)
-decline = partial(decline_request, request_id=REQUEST, reason="The register has another name.")
-withdraw = partial(withdraw_request, request_id=REQUEST)
+request = partial(request_change, change_request_id=REQUEST, by=ANNA)
+approve = partial(approve_request, change_request_id=REQUEST)
+decline = partial(decline_request, change_request_id=REQUEST, reason="The register has another name.")
+withdraw = partial(withdraw_request, change_request_id=REQUEST)
 
 
 def nordlys(*more: CompanyEvent, payment: Payment = "invoice") -> Company:
@@ -65,7 +65,7 @@ def test_c3_a_request_says_what_is_to_change_what_it_is_to_be_and_who_asked() ->
     assert request(nordlys(), wish=Wish("legal-name", " Nordlys   Logistik ApS")) == [
         ChangeRequested(
             company_id=NORDLYS,
-            request_id=REQUEST,
+            change_request_id=REQUEST,
             kind="legal-name",
             to="Nordlys Logistik ApS",
             ean=None,
@@ -85,7 +85,7 @@ def test_c3_a_request_says_what_is_to_change_what_it_is_to_be_and_who_asked() ->
     ],
 )
 def test_c3_approving_changes_what_was_asked_for_in_the_same_decision(wish: Wish, change: CompanyEvent) -> None:
-    approved = ChangeRequestApproved(company_id=NORDLYS, request_id=REQUEST, kind=wish.kind, requested_by=ANNA)
+    approved = ChangeRequestApproved(company_id=NORDLYS, change_request_id=REQUEST, kind=wish.kind, requested_by=ANNA)
     assert approve(asked(wish)) == [approved, change]
 
 
@@ -98,7 +98,7 @@ def test_c3_declining_says_why_and_changes_nothing() -> None:
     [declined] = decline(asked(LOGISTIK), reason=" The register   has another name.")
     assert declined == ChangeRequestDeclined(
         company_id=NORDLYS,
-        request_id=REQUEST,
+        change_request_id=REQUEST,
         kind="legal-name",
         requested_by=ANNA,
         reason="The register has another name.",
@@ -119,7 +119,7 @@ def test_p6_neither_a_name_nor_a_reason_holds_a_card_number() -> None:
 
 
 def test_c3_a_request_is_withdrawn_while_it_is_open() -> None:
-    withdrawn = ChangeRequestWithdrawn(company_id=NORDLYS, request_id=REQUEST, kind="cvr", requested_by=ANNA)
+    withdrawn = ChangeRequestWithdrawn(company_id=NORDLYS, change_request_id=REQUEST, kind="cvr", requested_by=ANNA)
     assert withdraw(asked(NEW_CVR)) == [withdrawn]
 
 
@@ -146,15 +146,15 @@ def test_c3_a_request_that_nobody_made_does_not_exist(command: "partial[list[Com
 def test_c3_a_company_has_one_open_request_of_each_kind() -> None:
     company = asked(LOGISTIK)
     with pytest.raises(ChangeRequestOpen):
-        request(company, request_id=NEXT, wish=Wish("legal-name", "Nordlys Fragt ApS"))
-    assert len(request(company, request_id=NEXT, wish=NEW_CVR)) == 1
+        request(company, change_request_id=NEXT, wish=Wish("legal-name", "Nordlys Fragt ApS"))
+    assert len(request(company, change_request_id=NEXT, wish=NEW_CVR)) == 1
 
 
 @pytest.mark.parametrize("end", [approve, decline, withdraw])
 def test_c3_after_the_end_of_one_request_the_next_may_be_made(end: "partial[list[CompanyEvent]]") -> None:
     company = asked(LOGISTIK)
     company = reduce(evolve, end(company), company)
-    assert len(request(company, request_id=NEXT, wish=Wish("legal-name", "Nordlys Fragt ApS"))) == 1
+    assert len(request(company, change_request_id=NEXT, wish=Wish("legal-name", "Nordlys Fragt ApS"))) == 1
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ COMMANDS: tuple[tuple[Actor, str, str, dict[str, Any], dict[str, Any]], ...] = (
         {"kind": "payment", "payment": "card", "expected_yearly_usage_dkk": 36000},
         {"kind": "payment", "payment": "card"},
     ),
-    (SUSANNE, "POST", "/change-requests/{request_id}/decline", {"reason": "No."}, {"reason": "Yes."}),
+    (SUSANNE, "POST", "/change-requests/{change_request_id}/decline", {"reason": "No."}, {"reason": "Yes."}),
     (METTE, "POST", "/accounts/{account_id}/end", {"confirm": True}, {"confirm": False}),
     (SUSANNE, "POST", "/agreements/{agreement_id}/end", {"confirm": True}, {"confirm": False}),
 )
@@ -51,7 +51,7 @@ async def ready(world: World) -> dict[str, str]:
     wish = {"kind": "legal-name", "legal_name": "Nordlys A/S"}
     request = await world.done(ANNA, "POST", f"/companies/{ids['company_id']}/change-requests", wish)
     more = {"agreement_id": agreement["agreement_id"], "other_company_id": other["company_id"]}
-    return {**ids, **more, "request_id": request["request_id"]}
+    return {**ids, **more, "change_request_id": request["change_request_id"]}
 
 
 async def test_the_same_key_and_body_get_the_same_answer_and_are_done_once(world: World) -> None:

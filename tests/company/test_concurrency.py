@@ -98,7 +98,7 @@ async def test_views_equal_a_fold_of_the_log(world: World, new_database: Callabl
         ({"kind": "cvr", "cvr": "12345678"}, "decline", {"reason": "No."}),
     ):
         asked = await world.done(ANNA, "POST", f"/companies/{nordlys['company_id']}/change-requests", wish)
-        await world.done(SUSANNE, "POST", f"/change-requests/{asked['request_id']}/{end}", body, 200)
+        await world.done(SUSANNE, "POST", f"/change-requests/{asked['change_request_id']}/{end}", body, 200)
     await world.done(METTE, "POST", f"/accounts/{nordlys['account_id']}/end", {"confirm": True}, 200)
     await world.done(SUSANNE, "POST", f"/agreements/{agreement['agreement_id']}/end", {"confirm": True}, 200)
     views = (Reach(), CompanyByCvr(), CustomerNumbers(), Companies(), Accounts(), RequestedChanges())

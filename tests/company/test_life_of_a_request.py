@@ -56,7 +56,7 @@ class LifeOfARequest(RuleBasedStateMachine):
 
     @rule(target=requests, wish=WISHES)
     def request(self, wish: Wish) -> str:
-        request_id = f"change-request-{len(self.wished) + 1}"
+        change_request_id = f"change-request-{len(self.wished) + 1}"
         waiting = {self.wished[each].kind for each in self._open()}
         expected = (
             NothingWouldChange
@@ -65,32 +65,42 @@ class LifeOfARequest(RuleBasedStateMachine):
             if wish.kind in waiting
             else None
         )
-        said = self._try(lambda: request_change(self.company, request_id=request_id, wish=wish, by="profile-1"))
+        said = self._try(
+            lambda: request_change(self.company, change_request_id=change_request_id, wish=wish, by="profile-1")
+        )
         assert said == expected or (expected is None and isinstance(said, list) and len(said) == 1)
-        self.wished[request_id] = wish
+        self.wished[change_request_id] = wish
         if expected is not None:
-            self.became[request_id] = "refused"
-        return request_id
+            self.became[change_request_id] = "refused"
+        return change_request_id
 
-    @rule(request_id=requests)
-    def approve(self, request_id: str) -> None:
-        if self._ends(request_id, "approved", lambda: approve_request(self.company, request_id=request_id)):
-            wish = self.wished[request_id]
+    @rule(change_request_id=requests)
+    def approve(self, change_request_id: str) -> None:
+        if self._ends(
+            change_request_id, "approved", lambda: approve_request(self.company, change_request_id=change_request_id)
+        ):
+            wish = self.wished[change_request_id]
             self.is_[wish.kind] = (wish.to, wish.ean)
 
-    @rule(request_id=requests)
-    def decline(self, request_id: str) -> None:
-        self._ends(request_id, "declined", lambda: decline_request(self.company, request_id=request_id, reason="No."))
+    @rule(change_request_id=requests)
+    def decline(self, change_request_id: str) -> None:
+        self._ends(
+            change_request_id,
+            "declined",
+            lambda: decline_request(self.company, change_request_id=change_request_id, reason="No."),
+        )
 
-    @rule(request_id=requests)
-    def withdraw(self, request_id: str) -> None:
-        self._ends(request_id, "withdrawn", lambda: withdraw_request(self.company, request_id=request_id))
+    @rule(change_request_id=requests)
+    def withdraw(self, change_request_id: str) -> None:
+        self._ends(
+            change_request_id, "withdrawn", lambda: withdraw_request(self.company, change_request_id=change_request_id)
+        )
 
     @invariant()
     def of_each_kind_at_most_one_is_open(self) -> None:
         kinds = [asked.kind for asked in open_requests(self.company)]
         assert len(kinds) == len(set(kinds))
-        assert [asked.request_id for asked in open_requests(self.company)] == self._open()
+        assert [asked.change_request_id for asked in open_requests(self.company)] == self._open()
 
     @invariant()
     def the_company_is_what_was_approved_last_and_nothing_else(self) -> None:
@@ -105,13 +115,13 @@ class LifeOfARequest(RuleBasedStateMachine):
     def _open(self) -> list[str]:
         return [each for each in self.wished if each not in self.became]
 
-    def _ends(self, request_id: str, outcome: str, command: Command) -> bool:
+    def _ends(self, change_request_id: str, outcome: str, command: Command) -> bool:
         """Whether the request came to this by it; what it came to before stays."""
-        became, said = self.became.get(request_id), self._try(command)
+        became, said = self.became.get(change_request_id), self._try(command)
         if became is None:
             assert isinstance(said, list)
             assert said
-            self.became[request_id] = outcome
+            self.became[change_request_id] = outcome
             return True
         if became == "refused":
             assert isinstance(said, type)

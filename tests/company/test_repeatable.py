@@ -72,13 +72,17 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
         CONFIRMED,
     ),
     st.builds(
-        lambda request, wish: lambda company: request_change(company, request_id=request, wish=wish, by="profile-1"),
+        lambda request, wish: (
+            lambda company: request_change(company, change_request_id=request, wish=wish, by="profile-1")
+        ),
         REQUESTS,
         WISHES,
     ),
-    st.builds(lambda request: lambda company: approve_request(company, request_id=request), REQUESTS),
-    st.builds(lambda request: lambda company: decline_request(company, request_id=request, reason="No."), REQUESTS),
-    st.builds(lambda request: lambda company: withdraw_request(company, request_id=request), REQUESTS),
+    st.builds(lambda request: lambda company: approve_request(company, change_request_id=request), REQUESTS),
+    st.builds(
+        lambda request: lambda company: decline_request(company, change_request_id=request, reason="No."), REQUESTS
+    ),
+    st.builds(lambda request: lambda company: withdraw_request(company, change_request_id=request), REQUESTS),
 )
 # Most histories begin with a company, many with its agreement, or little would ever happen in them.
 BEGINNINGS: list[list[Command]] = [

@@ -23,12 +23,12 @@ REASON = {"reason": "The register has another name."}
 async def asked(world: World, who: Actor, ids: Ids, wish: dict[str, Any]) -> str:
     """A request that is open now."""
     told = await world.done(who, "POST", f"/companies/{ids['company_id']}/change-requests", wish)
-    return told["request_id"]
+    return told["change_request_id"]
 
 
 async def ends(world: World, who: Actor, request: str, how: str, body: Any = None) -> None:
     told = await world.done(who, "POST", f"/change-requests/{request}/{how}", body, 200)
-    assert told == {"request_id": request}
+    assert told == {"change_request_id": request}
 
 
 async def seen(world: World, who: Actor, request: str) -> dict[str, Any]:
@@ -87,7 +87,7 @@ async def test_c3_a_request_is_shown_to_whoever_asked_to_the_administrators_and_
         told = await seen(world, who, request)
         told.pop("requested_at")
         assert told == {
-            "request_id": request,
+            "change_request_id": request,
             "company_id": ids["company_id"],
             "kind": "cvr",
             "to": "10150817",
@@ -232,8 +232,8 @@ async def test_c6_a_number_that_fails_modulus_11_is_taken_with_a_warning(world: 
     for cvr, warnings in (("10150818", ["cvr-fails-modulus-11"]), ("10150817", [])):
         answer = await world.asked_by(ANNA)("POST", path, {"kind": "cvr", "cvr": cvr})
         assert (answer.status_code, answer.json()["warnings"]) == (201, warnings)
-        assert (await seen(world, SUSANNE, answer.json()["request_id"]))["warnings"] == warnings
-        await ends(world, ANNA, answer.json()["request_id"], "withdraw")
+        assert (await seen(world, SUSANNE, answer.json()["change_request_id"]))["warnings"] == warnings
+        await ends(world, ANNA, answer.json()["change_request_id"], "withdraw")
 
 
 async def test_c6_a_number_of_another_company_is_asked_for_and_refused_when_it_is_decided(world: World) -> None:

@@ -23,7 +23,7 @@ async def listed(world: World, who: Actor, query: str = "") -> list[str]:
     """The requests on a page, in its order."""
     answer = await world.asked_by(who)("GET", f"/change-requests{query}")
     assert answer.status_code == 200, answer.text
-    return [request["request_id"] for request in answer.json()["items"]]
+    return [request["change_request_id"] for request in answer.json()["items"]]
 
 
 async def test_customer_service_finds_a_company_by_a_part_of_its_name_its_cvr_number_or_a_customer_number(
@@ -96,10 +96,10 @@ async def test_c3_pages_of_what_waits_skip_and_repeat_nothing_while_requests_are
     after = ""
     while True:
         page = (await world.asked_by(SUSANNE)("GET", f"/change-requests?state=open&after={after}")).json()
-        seen += [request["request_id"] for request in page["items"]]
+        seen += [request["change_request_id"] for request in page["items"]]
         if (after := page["next"]) is None:
             break
-        await ends(world, SUSANNE, page["items"][0]["request_id"], "decline", {"reason": "No."})
+        await ends(world, SUSANNE, page["items"][0]["change_request_id"], "decline", {"reason": "No."})
     assert seen == requests
 
 

@@ -11,7 +11,7 @@ NOBODY = Actor("profile", name("profile", 9))
 async def shown(world: World, actor: Actor, of: str) -> set[str]:
     """What somebody is shown of companies or accounts by a question without any condition."""
     if of == "change_requests":
-        rows = await world.backbone.database.asked_by(actor).rows("SELECT request_id AS id FROM change_requests")
+        rows = await world.backbone.database.asked_by(actor).rows("SELECT change_request_id AS id FROM change_requests")
     elif of == "companies":
         rows = await world.backbone.database.asked_by(actor).rows("SELECT company_id AS id FROM companies")
     else:
@@ -43,7 +43,9 @@ async def test_a13_c3_a_question_that_forgot_its_condition_shows_each_the_reques
     await world.drives(DORA, nordlys["account_id"], nordlys["company_id"])
     wish = {"kind": "legal-name", "legal_name": "Another name"}
     asked = {
-        who: (await world.done(who, "POST", f"/companies/{ids['company_id']}/change-requests", wish))["request_id"]
+        who: (await world.done(who, "POST", f"/companies/{ids['company_id']}/change-requests", wish))[
+            "change_request_id"
+        ]
         for who, ids in ((ANNA, nordlys), (HANS, havnefart))
     }
     found = {actor: await shown(world, actor, "change_requests") for actor in (ANNA, HANS, DORA, NOBODY, SUSANNE)}

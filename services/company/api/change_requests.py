@@ -106,20 +106,20 @@ class ReasonForm(Form):
 class ChangeAsked(Answer):
     """The request that is open now."""
 
-    request_id: str = Field(examples=[A_REQUEST])
+    change_request_id: str = Field(examples=[A_REQUEST])
     warnings: list[CvrWarning] = WARNINGS
 
 
 class ChangeRequestChanged(Answer):
     """The request that was approved, declined or withdrawn."""
 
-    request_id: str = Field(examples=[A_REQUEST])
+    change_request_id: str = Field(examples=[A_REQUEST])
 
 
 class ChangeRequest(Answer):
     """A request: what is to change, what it is to be, and what became of it."""
 
-    request_id: str = Field(examples=[A_REQUEST])
+    change_request_id: str = Field(examples=[A_REQUEST])
     company_id: str = Field(examples=[A_COMPANY])
     kind: ChangeKind = Field(examples=["cvr"])
     to: str = Field(examples=["12345678"])
@@ -167,53 +167,53 @@ def add(api: APIRouter, use: ChangeRequests, door: Door) -> None:
     ) -> ChangeRequestsPage:
         """List the change requests of companies within reach, the oldest first (C3, A13)."""
         found = await use.list_requests(caller.actor, Wanted(company_id, state, after))
-        more = found[-1]["request_id"] if len(found) == change_requests.PAGE else None
+        more = found[-1]["change_request_id"] if len(found) == change_requests.PAGE else None
         return ChangeRequestsPage(items=[_shown(row) for row in found], next=more)
 
     @api.get(
-        "/change-requests/{request_id}",
+        "/change-requests/{change_request_id}",
         operation_id="getChangeRequest",
         **asks(READ_CHANGE_REQUEST),
         responses=QUERY,
     )
-    async def seen(request_id: RequestId, caller: Annotated[Caller, Depends(door.caller)]) -> ChangeRequest:
+    async def seen(change_request_id: RequestId, caller: Annotated[Caller, Depends(door.caller)]) -> ChangeRequest:
         """See one change request within reach, and what became of it (C3, A13)."""
-        return _shown(await use.see_request(request_id, caller.actor))
+        return _shown(await use.see_request(change_request_id, caller.actor))
 
     @api.post(
-        "/change-requests/{request_id}/approve",
+        "/change-requests/{change_request_id}/approve",
         operation_id="approveChangeRequest",
         **asks(DECIDE_CHANGE_REQUEST),
         responses=COMMAND,
         response_model=ChangeRequestChanged,
     )
-    async def approve(request_id: RequestId, command: Annotated[Command, Depends(door.command)]) -> Response:
+    async def approve(change_request_id: RequestId, command: Annotated[Command, Depends(door.command)]) -> Response:
         """Approve a change request: what was asked for is changed; customer service only (C3, C6)."""
-        return await command.run(lambda cause: use.approve(request_id, cause))
+        return await command.run(lambda cause: use.approve(change_request_id, cause))
 
     @api.post(
-        "/change-requests/{request_id}/decline",
+        "/change-requests/{change_request_id}/decline",
         operation_id="declineChangeRequest",
         **asks(DECIDE_CHANGE_REQUEST),
         responses=COMMAND,
         response_model=ChangeRequestChanged,
     )
     async def decline(
-        request_id: RequestId, form: ReasonForm, command: Annotated[Command, Depends(door.command)]
+        change_request_id: RequestId, form: ReasonForm, command: Annotated[Command, Depends(door.command)]
     ) -> Response:
         """Decline a change request and say why; customer service only (C3)."""
-        return await command.run(lambda cause: use.decline(request_id, form.reason, cause))
+        return await command.run(lambda cause: use.decline(change_request_id, form.reason, cause))
 
     @api.post(
-        "/change-requests/{request_id}/withdraw",
+        "/change-requests/{change_request_id}/withdraw",
         operation_id="withdrawChangeRequest",
         **asks(WITHDRAW_CHANGE_REQUEST),
         responses=COMMAND,
         response_model=ChangeRequestChanged,
     )
-    async def withdraw(request_id: RequestId, command: Annotated[Command, Depends(door.command)]) -> Response:
+    async def withdraw(change_request_id: RequestId, command: Annotated[Command, Depends(door.command)]) -> Response:
         """Withdraw a change request that is open; administrators only (C3)."""
-        return await command.run(lambda cause: use.withdraw(request_id, cause))
+        return await command.run(lambda cause: use.withdraw(change_request_id, cause))
 
 
 def _shown(row: Row) -> ChangeRequest:

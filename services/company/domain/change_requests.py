@@ -81,43 +81,45 @@ class Wish:
     """Where the company is to pay by invoice (C4)."""
 
 
-def request_change(company: Company, *, request_id: str, wish: Wish, by: str) -> list[CompanyEvent]:
+def request_change(company: Company, *, change_request_id: str, wish: Wish, by: str) -> list[CompanyEvent]:
     """Ask customer service for a change (C3, C4); `by` is the profile that asks.
 
     Raises NotFound, TextMalformed, LooksLikeACardNumber, CvrMalformed, EanMalformed, ExpectedUsageMissing,
     ExpectedUsageTooLow, NothingWouldChange, ChangeRequestOpen.
     """
     must_be_registered(company)
-    if request_id in company.requests:
+    if change_request_id in company.requests:
         return []
     wish = _as_it_is_kept(wish)
     if _is_so_already(company, wish):
         raise NothingWouldChange
     if any(asked.kind == wish.kind for asked in open_requests(company)):
         raise ChangeRequestOpen
-    return [ChangeRequested(company_id=company.id, request_id=request_id, requested_by=by, **asdict(wish))]
+    return [
+        ChangeRequested(company_id=company.id, change_request_id=change_request_id, requested_by=by, **asdict(wish))
+    ]
 
 
-def approve_request(company: Company, *, request_id: str) -> list[CompanyEvent]:
+def approve_request(company: Company, *, change_request_id: str) -> list[CompanyEvent]:
     """Say yes, and change what was asked for (C3). Raises NotFound, ChangeRequestClosed."""
-    asked = _asked(company, request_id)
-    if _has_become(company, request_id, "approved"):
+    asked = _asked(company, change_request_id)
+    if _has_become(company, change_request_id, "approved"):
         return []
     approved = ChangeRequestApproved(
-        company_id=company.id, request_id=request_id, kind=asked.kind, requested_by=asked.requested_by
+        company_id=company.id, change_request_id=change_request_id, kind=asked.kind, requested_by=asked.requested_by
     )
     return [approved, _change(company, asked)]
 
 
-def decline_request(company: Company, *, request_id: str, reason: str) -> list[CompanyEvent]:
+def decline_request(company: Company, *, change_request_id: str, reason: str) -> list[CompanyEvent]:
     """Say no, and why (C3). Raises NotFound, ChangeRequestClosed, TextMalformed, LooksLikeACardNumber."""
-    asked = _asked(company, request_id)
-    if _has_become(company, request_id, "declined"):
+    asked = _asked(company, change_request_id)
+    if _has_become(company, change_request_id, "declined"):
         return []
     return [
         ChangeRequestDeclined(
             company_id=company.id,
-            request_id=request_id,
+            change_request_id=change_request_id,
             kind=asked.kind,
             requested_by=asked.requested_by,
             reason=line(reason, most=REASON),
@@ -125,14 +127,14 @@ def decline_request(company: Company, *, request_id: str, reason: str) -> list[C
     ]
 
 
-def withdraw_request(company: Company, *, request_id: str) -> list[CompanyEvent]:
+def withdraw_request(company: Company, *, change_request_id: str) -> list[CompanyEvent]:
     """Take it back while it is open (C3). Raises NotFound, ChangeRequestClosed."""
-    asked = _asked(company, request_id)
-    if _has_become(company, request_id, "withdrawn"):
+    asked = _asked(company, change_request_id)
+    if _has_become(company, change_request_id, "withdrawn"):
         return []
     return [
         ChangeRequestWithdrawn(
-            company_id=company.id, request_id=request_id, kind=asked.kind, requested_by=asked.requested_by
+            company_id=company.id, change_request_id=change_request_id, kind=asked.kind, requested_by=asked.requested_by
         )
     ]
 
@@ -142,15 +144,15 @@ def open_requests(company: Company) -> list[ChangeRequested]:
     return [asked for request, asked in company.requests.items() if request not in company.outcomes]
 
 
-def _asked(company: Company, request_id: str) -> ChangeRequested:
-    if request_id not in company.requests:
+def _asked(company: Company, change_request_id: str) -> ChangeRequested:
+    if change_request_id not in company.requests:
         raise NotFound
-    return company.requests[request_id]
+    return company.requests[change_request_id]
 
 
-def _has_become(company: Company, request_id: str, outcome: Outcome) -> bool:
+def _has_become(company: Company, change_request_id: str, outcome: Outcome) -> bool:
     """Whether it came to this already; raises ChangeRequestClosed where it came to something else."""
-    became = company.outcomes.get(request_id)
+    became = company.outcomes.get(change_request_id)
     if became not in {None, outcome}:
         raise ChangeRequestClosed
     return became == outcome

@@ -124,13 +124,13 @@ def evolve(company: Company, event: CompanyEvent) -> Company:
         case FrameworkAgreementEnded(agreement_id=agreement):
             ended = company.ended_agreements | {agreement}
             return replace(company, agreement_id=None, framework_account_id=None, ended_agreements=ended)
-        case ChangeRequested(request_id=request):
+        case ChangeRequested(change_request_id=request):
             return replace(company, requests={**company.requests, request: event})
-        case ChangeRequestApproved(request_id=request):
+        case ChangeRequestApproved(change_request_id=request):
             return replace(company, outcomes={**company.outcomes, request: "approved"})
-        case ChangeRequestDeclined(request_id=request):
+        case ChangeRequestDeclined(change_request_id=request):
             return replace(company, outcomes={**company.outcomes, request: "declined"})
-        case ChangeRequestWithdrawn(request_id=request):
+        case ChangeRequestWithdrawn(change_request_id=request):
             return replace(company, outcomes={**company.outcomes, request: "withdrawn"})
         case LegalNameChanged(legal_name=name):
             return replace(company, legal_name=name)

@@ -30,17 +30,17 @@ SUBJECT = "A change that your company asked for"
 
 
 def approved(kind: ChangeKind = "legal-name", by: str = ANNAS_ID) -> ChangeRequestApproved:
-    return ChangeRequestApproved(company_id=COMPANY, request_id=REQUEST, kind=kind, requested_by=by)
+    return ChangeRequestApproved(company_id=COMPANY, change_request_id=REQUEST, kind=kind, requested_by=by)
 
 
 def declined(reason: str) -> ChangeRequestDeclined:
     return ChangeRequestDeclined(
-        company_id=COMPANY, request_id=REQUEST, kind="cvr", requested_by=ANNAS_ID, reason=reason
+        company_id=COMPANY, change_request_id=REQUEST, kind="cvr", requested_by=ANNAS_ID, reason=reason
     )
 
 
 def withdrawn() -> ChangeRequestWithdrawn:
-    return ChangeRequestWithdrawn(company_id=COMPANY, request_id=REQUEST, kind="payment", requested_by=ANNAS_ID)
+    return ChangeRequestWithdrawn(company_id=COMPANY, change_request_id=REQUEST, kind="payment", requested_by=ANNAS_ID)
 
 
 def administers(who: str, account: str = ACCOUNT, company: str = COMPANY) -> AccountAdministratorGranted:
