@@ -44,6 +44,11 @@ def optional_line(text: str | None, *, most: int) -> str | None:
     return line(text, most=most) if text and not text.isspace() else None
 
 
+def folded(text: str | None) -> str:
+    """A text, or a part of one, as it is searched for: whoever searches need not know how it was written."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text or "").casefold())
+
+
 def _holds_a_card_number(text: str) -> bool:
     # NFKC, because a full-width number is as much a number; \d and int() know the digits of every script.
     runs = _DIGIT_GROUPS.findall(unicodedata.normalize("NFKC", text))

@@ -7,6 +7,8 @@ carries the queue's row and the inbox's entry, so one grant is one mail, whateve
 from collections.abc import Mapping
 
 from services.auth.use_cases import UseCases
+from services.auth.use_cases.change_mails import Closed
+from services.company.events import ChangeRequestApproved, ChangeRequestDeclined, ChangeRequestWithdrawn
 from services.profiles.events import (
     AccountAdministratorGranted,
     EmailChanged,
@@ -41,7 +43,17 @@ def reactions(use: UseCases) -> Mapping[type[Event], Reaction]:
             changed.profile_id, event_id=recorded.id, changed_at=recorded.time, cause=cause
         )
 
+    async def whenever_a_change_request_is_closed_its_company_is_told(recorded: Recorded, cause: Cause) -> None:
+        closed = recorded.data
+        assert isinstance(closed, Closed)  # noqa: S101 (narrows: registered for it)
+        if isinstance(closed, ChangeRequestWithdrawn) and recorded.actor.id == closed.requested_by:
+            return  # they know
+        await use.change_mails.tell_what_became_of(closed, event_id=recorded.id, closed_at=recorded.time, cause=cause)
+
     return {
+        ChangeRequestApproved: whenever_a_change_request_is_closed_its_company_is_told,
+        ChangeRequestDeclined: whenever_a_change_request_is_closed_its_company_is_told,
+        ChangeRequestWithdrawn: whenever_a_change_request_is_closed_its_company_is_told,
         EmailChanged: whenever_somebody_has_another_address_the_old_one_is_told,
         ProfileCancelled: whenever_a_profile_is_cancelled_its_sessions_end,
         MainAdministratorGranted: whenever_somebody_is_granted_something_they_are_told,

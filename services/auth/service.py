@@ -33,6 +33,7 @@ from services.auth.upkeep import Upkeep
 from services.auth.use_cases import UseCases
 from services.auth.use_cases.all_they_hold import AllTheyHold
 from services.auth.use_cases.asking import AskingForCodes
+from services.auth.use_cases.change_mails import ChangeMails
 from services.auth.use_cases.email_change import EmailChange
 from services.auth.use_cases.grant_mails import GrantMails
 from services.auth.use_cases.key_rotation import KeyRotation
@@ -161,6 +162,7 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
         reinvitations=Reinvitations(**parts, all_they_hold=all_they_hold),
         staff=StaffMembers(streams, database),
         grant_mails=GrantMails(streams, clock),
+        change_mails=ChangeMails(streams, clock),
     )
     upkeep = Upkeep(**parts, rotation=rotation, clock_check=clock_check)
     post = Post(settings.smtp_url, settings.mail_from, clock)

@@ -6,10 +6,13 @@ from fastapi import FastAPI
 
 from services.auth.ended_sessions import EndedSessions, must_not_have_ended
 from services.auth.keys import SigningKeys, find_key
-from services.company import accounts_api, api
+from services.company import api
 from services.company.events import AttemptRefused
 from services.company.use_cases import UseCases
+from services.company.use_cases.change_requests import ChangeRequests
+from services.company.use_cases.companies import CareOfCompanies
 from services.company.views.accounts import Accounts
+from services.company.views.change_requests import RequestedChanges
 from services.company.views.companies import Companies
 from services.company.views.company_by_cvr import CompanyByCvr
 from services.company.views.customer_numbers import CustomerNumbers
@@ -28,7 +31,7 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
         NAME,
         settings,
         own=("company", "attempt"),
-        views=(reach, CompanyByCvr(), CustomerNumbers(), Companies(), Accounts()),
+        views=(reach, CompanyByCvr(), CustomerNumbers(), Companies(), Accounts(), RequestedChanges()),
         hears=("auth", "products", "profiles"),
         heeds=("auth", "profiles"),
         follows=[*(kind for kind in STREAMS if kind != "company"), "key", "session"],
@@ -36,8 +39,7 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
         attempt_refused=AttemptRefused,
     )
     backbone.reacts()  # to nothing: it only takes in who reaches what, and the keys
-    use = UseCases(backbone.streams, backbone.database, Access(backbone.database))
+    parts = backbone.streams, backbone.database, Access(backbone.database)
+    use = UseCases(CareOfCompanies(*parts), ChangeRequests(*parts))
     door = backbone.door(partial(find_key, backbone.database), partial(must_not_have_ended, backbone.database))
-    routes = api.routes(use, door)
-    routes.include_router(accounts_api.routes(use, door))
-    return backbone, backbone.app(routes, door)
+    return backbone, backbone.app(api.routes(use, door), door)

@@ -142,12 +142,15 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     @api.get("/profiles", operation_id="listProfiles", **asks(LIST_PEOPLE), responses=QUERY)
     async def people(
         caller: Annotated[Caller, Depends(door.caller)],
+        search: Annotated[
+            Line | None, Query(description="Only people with this in their name or e-mail address.")
+        ] = None,
         after: Annotated[
             str, Query(max_length=80, pattern=r"^[0-9a-z-]*$", description="`next` of the last page.")
         ] = "",
     ) -> PeoplePage:
         """List the people within reach, with what they reach there (A13)."""
-        found = await use.list_people(caller.actor, after)
+        found = await use.list_people(caller.actor, search, after)
         return PeoplePage(items=[Person(**row) for row in found], next=_next(found))
 
     @api.get("/profiles/me", operation_id="getOwnProfile", **asks(READ_ONESELF), responses=QUERY)

@@ -26,6 +26,16 @@ FURTHER: Mapping[str, tuple[Condition, ...]] = {
     "company.register": (Condition("C6", "A CVR number is registered once."),),
     "company.open-framework-agreement": (Condition("C5", "It needs at least one sub-account."),),
     "company.list": (_IN_REACH_ONLY,),
+    "company.request-change": (
+        Condition("C3", "A company has one open request of each kind, and asks for nothing that is so already."),
+        Condition("C4", "To pay by invoice it must expect to use at least 22,000 DKK in a year."),
+    ),
+    "company.list-change-requests": (_IN_REACH_ONLY,),
+    "company.withdraw-change-request": (Condition("C3", "Only while it is open."),),
+    "company.decide-change-request": (
+        Condition("C3", "Only while it is open."),
+        Condition("C6", "A CVR number is registered once."),
+    ),
     "account.list": (_IN_REACH_ONLY,),
     "product.list": (_IN_REACH_ONLY,),
     "profile.list": (_IN_REACH_ONLY,),

@@ -95,6 +95,21 @@ READ_COMPANY = Operation("company.read", "see a company", "company", _ADMINISTRA
 CHANGE_COMPANY = Operation(
     "company.change-contact-details", "change a company's contact details", "company", _ADMINISTRATORS, "C1"
 )
+REQUEST_CHANGE = Operation(
+    "company.request-change", "request what customer service decides of a company", "company", _ADMINISTRATORS, "C3"
+)
+LIST_CHANGE_REQUESTS = Operation(
+    "company.list-change-requests", "list change requests within reach", "anywhere", _EVERYBODY, "A13"
+)
+READ_CHANGE_REQUEST = Operation(
+    "company.read-change-request", "see a change request", "company", _ADMINISTRATORS_AND_STAFF, "C3"
+)
+WITHDRAW_CHANGE_REQUEST = Operation(
+    "company.withdraw-change-request", "withdraw a change request", "company", _ADMINISTRATORS, "C3"
+)
+DECIDE_CHANGE_REQUEST = Operation(
+    "company.decide-change-request", "approve or decline a change request", "company", (STAFF,), "C3"
+)
 CREATE_SUB_ACCOUNT = Operation("company.create-sub-account", "create a sub-account", "agreement", (MAIN, STAFF), "C5")
 LIST_ACCOUNTS = Operation("account.list", "list accounts within reach", "anywhere", _EVERYBODY, "A13")
 READ_ACCOUNT = Operation("account.read", "see an account", "account", _ADMINISTRATORS_AND_STAFF, "A5")

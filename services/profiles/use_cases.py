@@ -196,9 +196,10 @@ class UseCases:
             raise NotFound
         return rows[0]
 
-    async def list_people(self, actor: Actor, after: str) -> list[Row]:
+    async def list_people(self, actor: Actor, search: str | None, after: str) -> list[Row]:
         """A page of the people in reach; an empty one for whoever reaches nobody (A13)."""
-        return await people.visible_to(self._database, actor, staff=await self._access.is_staff(actor), after=after)
+        staff = await self._access.is_staff(actor)
+        return await people.visible_to(self._database, actor, staff=staff, search=search, after=after)
 
     async def myself(self, actor: Actor) -> Row:
         """One's own profile. Raises NotFound for customer service, which has none."""

@@ -136,6 +136,7 @@ async def _founded(http: httpx.AsyncClient, staff: Person, known: Mapping[str, s
     await _first_log_in(company, staff, "main_administrator")
     await _more_accounts_and_products(company)
     await _dispatched(staff, company)
+    await _declined(staff, company)
     await _more_people(http, company)
     await _some_of_it_ended(company)
     return company
@@ -182,6 +183,17 @@ async def _dispatched(staff: Person, company: Company) -> None:
     staff.has_seen(company.people["administrator"])
     path = f"/products/{company.things['dispatched']}/dispatch"
     await _ask(staff, path, {"device_number": company.things["device"]})
+
+
+async def _declined(staff: Person, company: Company) -> None:
+    """A change that was asked for, and that customer service did not agree to."""
+    things, administrator = company.things, company.people["administrator"]
+    wish = {"kind": "legal-name", "legal_name": f"{things['surname']} Brothers ApS"}
+    made = await _ask(administrator, f"/companies/{things['company']}/change-requests", wish)
+    things["change_request"] = made["change_request_id"]
+    staff.has_seen(administrator)
+    reason = {"reason": f"Nobody called {things['surname']} is known."}
+    await _ask(staff, f"/change-requests/{things['change_request']}/decline", reason)
 
 
 async def _more_people(http: httpx.AsyncClient, company: Company) -> None:

@@ -23,6 +23,7 @@ IN_PATH: Mapping[str, str] = {
     "profile_id": "driver",
     "entity_id": "product",
     "session_id": "late_session",
+    "change_request_id": "change_request",
 }
 """What stands in a path, by the name of the parameter."""
 ABOUT: Mapping[str, str] = {
@@ -140,6 +141,13 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "openFrameworkAgreement": (
         Ask(policy.OPEN_FRAMEWORK_AGREEMENT, {"main_administrator": SOMEBODY}, then="framework-agreement-exists"),
     ),
+    "requestChange": (Ask(policy.REQUEST_CHANGE, {"kind": "cvr", "cvr": "1"}, then="cvr-malformed"),),
+    "listChangeRequests": (Ask(policy.LIST_CHANGE_REQUESTS),),
+    "getChangeRequest": (Ask(policy.READ_CHANGE_REQUEST),),
+    # It has been declined: declining it once more changes nothing, and nothing else may become of it.
+    "declineChangeRequest": (Ask(policy.DECIDE_CHANGE_REQUEST, {"reason": "As it is"}),),
+    "approveChangeRequest": (Ask(policy.DECIDE_CHANGE_REQUEST, then="change-request-closed"),),
+    "withdrawChangeRequest": (Ask(policy.WITHDRAW_CHANGE_REQUEST, then="change-request-closed"),),
     "createSubAccount": (Ask(policy.CREATE_SUB_ACCOUNT, {"name": CARD}, then="looks-like-a-card-number"),),
     "listAccounts": (Ask(policy.LIST_ACCOUNTS),),
     "getAccount": (Ask(policy.READ_ACCOUNT),),

@@ -16,7 +16,6 @@ MUST = {"README.md", "__main__.py", "service.py", "api.py"}
 OF_ITS_OWN: Mapping[str, set[str]] = {
     "auth": {"ended_sessions.py", "keys.py", "upkeep.py"},
     "audit": {"about.py"},
-    "company": {"accounts_api.py"},
     "profiles": {
         *("access.py", "conditions.py", "consequences.py", "explaining.py", "explaining_api.py"),
         *("policy.py", "reach.py"),

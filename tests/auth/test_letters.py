@@ -11,15 +11,17 @@ import pytest
 
 from services.auth.adapters import letters
 from services.auth.adapters.letters import WORDS, Letter, Reader, what_was_granted
-from services.auth.adapters.words import SecurityNotice
+from services.auth.adapters.words import Decision, SecurityNotice
 from services.auth.adapters.words_danish import DANISH
 from services.auth.adapters.words_english import ENGLISH
 from services.auth.domain.whereabouts import Language, Whereabouts
+from services.company.events import ChangeKind
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SITE = "https://self.example.com"
 WHERE = Whereabouts("Firefox, Windows", "192.0.2.0/24", "da")
 LANGUAGES: tuple[Language, ...] = ("en", "da")
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
 
 
 def anna(language: Language, name: str = "Anna Aas") -> Reader:
@@ -35,6 +37,10 @@ def every_letter(language: Language, name: str = "Anna Aas") -> list[Letter]:
         letters.address_left(reader, SITE),
         letters.invitation(reader, by=name, what=name, site=SITE),
         letters.notice(reader, by=name, what=name, site=SITE),
+        *(
+            letters.change_decided(reader, what="cvr", decision=decision, reason=name, company=name, site=SITE)
+            for decision in DECISIONS
+        ),
         *(letters.security(reader, what, SITE, WHERE, NOON) for what in notices),
     ]
 
@@ -64,6 +70,8 @@ def test_both_languages_fill_in_the_same_things_everywhere() -> None:
 def test_there_is_a_sentence_for_every_notice_and_every_kind_of_product() -> None:
     for words in WORDS.values():
         assert set(words.security) == set(get_args(SecurityNotice))
+        assert set(words.change_decided) == set(DECISIONS)
+        assert set(words.change_of) == set(get_args(ChangeKind))
         assert set(words.access_to) == {"bizz", "number plate payment", "eTicket", "product"}
 
 

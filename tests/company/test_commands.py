@@ -20,10 +20,27 @@ COMMANDS: tuple[tuple[Actor, str, str, dict[str, Any], dict[str, Any]], ...] = (
     (METTE, "POST", "/agreements/{agreement_id}/accounts", {"name": "Odense"}, {"name": "Aarhus"}),
     (ANNA, "PUT", "/companies/{company_id}/contact-details", CONTACT, {**CONTACT, "contact_person": "Nora Nord"}),
     (ANNA, "PUT", "/accounts/{account_id}/name", {"name": "Odense"}, {"name": "Aarhus"}),
+    (
+        ANNA,
+        "POST",
+        "/companies/{company_id}/change-requests",
+        {"kind": "invoice-format", "invoice_format": "ean", "ean": "5790000000005"},
+        {"kind": "invoice-format", "invoice_format": "ean", "ean": "5790000000012"},
+    ),
+    (
+        ANNA,
+        "POST",
+        "/companies/{company_id}/change-requests",
+        {"kind": "payment", "payment": "card", "expected_yearly_usage_dkk": 36000},
+        {"kind": "payment", "payment": "card"},
+    ),
+    (SUSANNE, "POST", "/change-requests/{change_request_id}/decline", {"reason": "No."}, {"reason": "Yes."}),
     (METTE, "POST", "/accounts/{account_id}/end", {"confirm": True}, {"confirm": False}),
     (SUSANNE, "POST", "/agreements/{agreement_id}/end", {"confirm": True}, {"confirm": False}),
 )
 """Every command of company: by whom, what, and with another body."""
+
+OPTIONAL = ("phone", "postal_address", "invoice_email", "expected_yearly_usage_dkk")
 
 
 async def ready(world: World) -> dict[str, str]:
@@ -31,7 +48,10 @@ async def ready(world: World) -> dict[str, str]:
     ids = await world.registered(NORDLYS, ANNA)
     agreement = await world.agreement_of(ids["company_id"], METTE)
     other = await world.registered({**NORDLYS, "cvr": "11223344"}, HANS)
-    return {**ids, "agreement_id": agreement["agreement_id"], "other_company_id": other["company_id"]}
+    wish = {"kind": "legal-name", "legal_name": "Nordlys A/S"}
+    request = await world.done(ANNA, "POST", f"/companies/{ids['company_id']}/change-requests", wish)
+    more = {"agreement_id": agreement["agreement_id"], "other_company_id": other["company_id"]}
+    return {**ids, **more, "change_request_id": request["change_request_id"]}
 
 
 async def test_the_same_key_and_body_get_the_same_answer_and_are_done_once(world: World) -> None:
@@ -90,7 +110,7 @@ async def test_a_field_that_is_wrong_missing_or_unknown_is_a_problem_and_changes
     ids = await ready(world)
     before = world.types_in_log()
     for who, method, path, body, _ in COMMANDS:
-        for sent, wrong in wrong_bodies(body, optional=("phone", "postal_address", "invoice_email")):
+        for sent, wrong in wrong_bodies(body, optional=OPTIONAL):
             answer = await world.asked_by(who)(method, path.format(**ids), wrong)
             must_be_a_problem(answer, 400, 422, sent=f"{path}: {sent}")
     assert world.types_in_log() == before
@@ -104,6 +124,11 @@ async def test_an_identifier_that_is_none_answers_like_a_thing_that_does_not_exi
         ("PUT", "/companies/{}/contact-details", CONTACT, "company"),
         ("PUT", "/accounts/{}/name", {"name": "Odense"}, "account"),
         ("POST", "/agreements/{}/accounts", {"name": "Odense"}, "agreement"),
+        ("POST", "/companies/{}/change-requests", {"kind": "cvr", "cvr": "87654321"}, "company"),
+        ("GET", "/change-requests/{}", None, "change-request"),
+        ("POST", "/change-requests/{}/approve", None, "change-request"),
+        ("POST", "/change-requests/{}/decline", {"reason": "No."}, "change-request"),
+        ("POST", "/change-requests/{}/withdraw", None, "change-request"),
     ):
         for wrong in wrong_ids(kind):
             for who in (ANNA, SUSANNE):

@@ -7,15 +7,14 @@ import pytest
 from services.company.domain.company import (
     Company,
     CompanyAlreadyRegistered,
-    CvrMalformed,
     FrameworkAgreementExists,
-    change_contact_details,
     create_sub_account,
     evolve,
     open_framework_agreement,
     register_company,
-    rename_account,
 )
+from services.company.domain.cvr import CvrMalformed
+from services.company.domain.direct_changes import change_contact_details, rename_account
 from services.company.events import (
     AccountAdministratorNamed,
     AccountOpened,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from services.company.events import AccountOpened
 from services.company.views.accounts import Accounts
+from services.company.views.change_requests import RequestedChanges
 from services.company.views.companies import Companies
 from services.company.views.company_by_cvr import CompanyByCvr
 from services.company.views.customer_numbers import CustomerNumbers
@@ -89,11 +90,23 @@ async def test_views_equal_a_fold_of_the_log(world: World, new_database: Callabl
     sub = await world.done(METTE, "POST", f"/agreements/{agreement['agreement_id']}/accounts", {"name": "Odense"})
     await world.done(METTE, "PUT", f"/accounts/{sub['account_id']}/name", {"name": "Aarhus"}, 200)
     await world.done(ANNA, "PUT", f"/companies/{nordlys['company_id']}/contact-details", CONTACT, 200)
+    for wish, end, body in (
+        ({"kind": "legal-name", "legal_name": "Nordlys A/S"}, "approve", None),
+        ({"kind": "cvr", "cvr": "10150817"}, "approve", None),
+        ({"kind": "invoice-format", "invoice_format": "ean", "ean": "5790000000005"}, "approve", None),
+        ({"kind": "payment", "payment": "card"}, "approve", None),
+        ({"kind": "cvr", "cvr": "12345678"}, "decline", {"reason": "No."}),
+    ):
+        asked = await world.done(ANNA, "POST", f"/companies/{nordlys['company_id']}/change-requests", wish)
+        await world.done(SUSANNE, "POST", f"/change-requests/{asked['change_request_id']}/{end}", body, 200)
     await world.done(METTE, "POST", f"/accounts/{nordlys['account_id']}/end", {"confirm": True}, 200)
     await world.done(SUSANNE, "POST", f"/agreements/{agreement['agreement_id']}/end", {"confirm": True}, 200)
-    views = (Reach(), CompanyByCvr(), CustomerNumbers(), Companies(), Accounts())
+    views = (Reach(), CompanyByCvr(), CustomerNumbers(), Companies(), Accounts(), RequestedChanges())
     fresh = replica(new_database()).backbone
     rebuild(world.backbone, views, fresh)
-    tables = ("company_by_cvr", "customer_numbers", "companies", "accounts", "reach_accounts", "reach_agreements")
+    tables = (
+        *("company_by_cvr", "customer_numbers", "companies", "accounts", "change_requests"),
+        *("reach_accounts", "reach_agreements"),
+    )
     assert tables_of(fresh, tables) == tables_of(world.backbone, tables)
     assert all(tables_of(fresh, tables).values())

@@ -4,7 +4,8 @@ from functools import partial
 
 import pytest
 
-from services.company.domain.company import AccountHasEnded, AgreementHasEnded, rename_account
+from services.company.domain.company import AccountHasEnded, AgreementHasEnded
+from services.company.domain.direct_changes import rename_account
 from services.company.domain.ending import (
     EndingNotConfirmed,
     FrameworkAccountStays,

@@ -21,6 +21,8 @@ async def test_c6_a_company_is_registered_with_its_first_account_and_that_accoun
         "cvr": "12345678",
         "legal_name": "Nordlys Transport ApS",
         "payment": "invoice",
+        "invoice_format": "pdf",
+        "ean": None,
         "agreement_id": None,
         "contact_person": "Nora Nord",
         "contact_email": "office@nordlys.example.com",

@@ -6,7 +6,14 @@ from functools import reduce
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.company.domain.company import Company, evolve, rename_account
+from services.company.domain.change_requests import (
+    approve_request,
+    decline_request,
+    request_change,
+    withdraw_request,
+)
+from services.company.domain.company import Company, evolve
+from services.company.domain.direct_changes import rename_account
 from services.company.domain.ending import end_account, end_framework_agreement
 from services.company.events import AccountEnded, CompanyEvent, FrameworkAgreementOpened
 from shared.errors import Refusal
@@ -16,12 +23,14 @@ from tests.company.test_company import (
     open_nordlys_agreement,
     register_nordlys,
 )
+from tests.company.test_life_of_a_request import WISHES
 
 Command = Callable[[Company], list[CompanyEvent]]
 
 ACCOUNTS = st.sampled_from(["account-1", "account-2", "account-3"])
 FRAMEWORKS = st.sampled_from(["account-of-agreement-1", "account-of-agreement-2"])
 CONFIRMED = st.sampled_from([True, True, True, False])
+REQUESTS = st.sampled_from(["change-request-1", "change-request-2"])
 AGREEMENTS = st.sampled_from(["agreement-1", "agreement-2"])
 NAMES = st.sampled_from(["Nordlys Odense", "Nordlys Aarhus ", "", "4111-1111-1111-1111"])
 COMMANDS: st.SearchStrategy[Command] = st.one_of(
@@ -62,6 +71,18 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
         AGREEMENTS,
         CONFIRMED,
     ),
+    st.builds(
+        lambda request, wish: (
+            lambda company: request_change(company, change_request_id=request, wish=wish, by="profile-1")
+        ),
+        REQUESTS,
+        WISHES,
+    ),
+    st.builds(lambda request: lambda company: approve_request(company, change_request_id=request), REQUESTS),
+    st.builds(
+        lambda request: lambda company: decline_request(company, change_request_id=request, reason="No."), REQUESTS
+    ),
+    st.builds(lambda request: lambda company: withdraw_request(company, change_request_id=request), REQUESTS),
 )
 # Most histories begin with a company, many with its agreement, or little would ever happen in them.
 BEGINNINGS: list[list[Command]] = [

@@ -10,7 +10,9 @@ NOBODY = Actor("profile", name("profile", 9))
 
 async def shown(world: World, actor: Actor, of: str) -> set[str]:
     """What somebody is shown of companies or accounts by a question without any condition."""
-    if of == "companies":
+    if of == "change_requests":
+        rows = await world.backbone.database.asked_by(actor).rows("SELECT change_request_id AS id FROM change_requests")
+    elif of == "companies":
         rows = await world.backbone.database.asked_by(actor).rows("SELECT company_id AS id FROM companies")
     else:
         rows = await world.backbone.database.asked_by(actor).rows("SELECT account_id AS id FROM accounts")
@@ -32,6 +34,28 @@ async def test_a13_a_question_that_forgot_its_condition_shows_each_their_reach(w
     }
     found = {actor: (await shown(world, actor, "companies"), await shown(world, actor, "accounts")) for actor in wanted}
     assert found == wanted
+
+
+async def test_a13_c3_a_question_that_forgot_its_condition_shows_each_the_requests_of_their_companies(
+    world: World,
+) -> None:
+    nordlys, havnefart = await world.registered(NORDLYS, ANNA), await world.registered(HAVNEFART, HANS)
+    await world.drives(DORA, nordlys["account_id"], nordlys["company_id"])
+    wish = {"kind": "legal-name", "legal_name": "Another name"}
+    asked = {
+        who: (await world.done(who, "POST", f"/companies/{ids['company_id']}/change-requests", wish))[
+            "change_request_id"
+        ]
+        for who, ids in ((ANNA, nordlys), (HANS, havnefart))
+    }
+    found = {actor: await shown(world, actor, "change_requests") for actor in (ANNA, HANS, DORA, NOBODY, SUSANNE)}
+    assert found == {
+        ANNA: {asked[ANNA]},
+        HANS: {asked[HANS]},
+        DORA: set(),
+        NOBODY: set(),
+        SUSANNE: set(asked.values()),
+    }
 
 
 async def test_a13_who_is_taken_for_customer_service_by_mistake_sees_no_more(world: World) -> None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from html import escape
 
-from services.auth.adapters.words import SecurityNotice, Words
+from services.auth.adapters.words import Decision, SecurityNotice, Words
 from services.auth.adapters.words_danish import DANISH
 from services.auth.adapters.words_english import ENGLISH
 from services.auth.domain.whereabouts import Language, Whereabouts
+from services.company.events import ChangeKind
 
 WORDS: Mapping[Language, Words] = {"en": ENGLISH, "da": DANISH}
 WIDTH = 78
@@ -104,6 +105,21 @@ def notice(reader: Reader, *, by: str, what: str, site: str) -> Letter:
     where = words.where_to_find_it.format(site=site)
     paragraphs = (words.hello.format(name=reader.name), words.granted.format(by=by, what=what), where)
     return Letter(words.granted_subject, paragraphs, reader.language)
+
+
+def change_decided(
+    reader: Reader, *, what: ChangeKind, decision: Decision, reason: str | None, company: str | None, site: str
+) -> Letter:
+    """What became of a change that a company asked for (C3); `reason` is customer service's, if there is one."""
+    words = reader.words
+    named = {"what": words.change_of[what], "company": company or words.a_company}
+    paragraphs = (
+        words.hello.format(name=reader.name),
+        words.change_decided[decision].format(**named),
+        *((words.change_reason.format(reason=reason),) if reason else ()),
+        words.where_to_find_it.format(site=site),
+    )
+    return Letter(words.change_subject, paragraphs, reader.language)
 
 
 def security(reader: Reader, what: SecurityNotice, site: str, where: Whereabouts | None, at: datetime) -> Letter:

@@ -22,7 +22,7 @@ from shared.errors import Refusal
 from shared.eventstore.statement import Statement
 from shared.ids import new_id
 
-Kind = Literal["code", "invitation", "notice", "email-change", "email-changed", "security"]
+Kind = Literal["code", "invitation", "notice", "email-change", "email-changed", "security", "change-request"]
 Fate = Literal["sent", "dropped", "expired", "refused", "withheld"]
 """`dropped`: there is nobody to send it to, or it is worth nothing any more. `withheld`: too many for one company."""
 LEASE = timedelta(seconds=30)
@@ -40,7 +40,8 @@ class MailQueue:
         "mails": """
             CREATE TABLE IF NOT EXISTS mails (
                 mail_id text PRIMARY KEY, kind text NOT NULL CHECK (
-                    kind IN ('code', 'invitation', 'notice', 'email-change', 'email-changed', 'security')),
+                    kind IN ('code', 'invitation', 'notice', 'email-change', 'email-changed', 'security',
+                             'change-request')),
                 subject text, sealed_code bytea, about jsonb, asked_from jsonb, language text,
                 queued_at timestamptz NOT NULL, expires_at timestamptz NOT NULL, due_at timestamptz NOT NULL,
                 tries int NOT NULL DEFAULT 0, refusals int NOT NULL DEFAULT 0, done_at timestamptz, fate text);
@@ -145,6 +146,40 @@ def queue_grant(
         "SELECT %s, CASE WHEN grants = 0 THEN 'invitation' ELSE 'notice' END, 'profile:' || profile_id, %s, %s, %s, %s "
         "FROM people WHERE profile_id = %s",
         (event_id, orjson.dumps(about).decode(), now, granted_at + INVITATIONS_LIVE, now, profile_id),
+    )
+
+
+def queue_change_decided(
+    *,
+    event_id: str,
+    company_id: str,
+    requested_by: str,
+    about: Mapping[str, str | None],
+    decided_at: datetime,
+    now: datetime,
+    to_others: bool,
+) -> Statement:
+    """Tell whoever asked for a change, while they administer something of the company, what became of it (C3).
+
+    `to_others` tells those as well who answer for all of it: its main administrators, or else its account
+    administrators.
+    """
+    return Statement(
+        "INSERT INTO mails (mail_id, kind, subject, about, queued_at, expires_at, due_at) "
+        "SELECT DISTINCT %(event)s || '-' || profile_id, 'change-request', 'profile:' || profile_id, %(about)s::jsonb, "
+        "%(now)s::timestamptz, %(until)s::timestamptz, %(now)s::timestamptz FROM reach_grants g "
+        "WHERE g.company_id = %(company)s AND g.kind <> 'product-access' AND (g.profile_id = %(asked)s OR %(others)s "
+        "AND (g.kind = 'main-administrator' OR NOT EXISTS (SELECT 1 FROM reach_grants m "
+        "WHERE m.company_id = %(company)s AND m.kind = 'main-administrator')))",
+        {
+            "event": event_id,
+            "about": orjson.dumps(about).decode(),
+            "now": now,
+            "until": decided_at + NOTICES_LIVE,
+            "company": company_id,
+            "asked": requested_by,
+            "others": to_others,
+        },
     )
 
 

@@ -180,7 +180,21 @@ class Mailer:
         assert mail.about is not None  # noqa: S101 (a mail has a code or is about something)
         if mail.kind == "security":
             return letters.security(reader, mail.about["what"], self._site, where, mail.queued_at)
+        if mail.kind == "change-request":
+            return await self._about_a_change(mail.about, reader)
         return await self._about_a_grant(mail, mail.about, reader)
+
+    async def _about_a_change(self, about: Mapping[str, Any], reader: Reader) -> Letter:
+        # Whoever is told administers something of the company, so its name has been heard of, if it ever will be.
+        _, company = (await names.named(self._database, about["company"])).get(about["company"], ("company", None))
+        return letters.change_decided(
+            reader,
+            what=about["change"],
+            decision=about["decision"],
+            reason=about.get("reason"),
+            company=company,
+            site=self._site,
+        )
 
     async def _about_a_grant(self, mail: Mail, about: Mapping[str, str], reader: Reader) -> Letter:
         wanted = letters.names_in(about)

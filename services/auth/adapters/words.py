@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from services.company.events import ChangeKind
+
 SecurityNotice = Literal[
     "new-device",
     "success-after-failures",
@@ -22,6 +24,8 @@ SecurityNotice = Literal[
     "sessions-ended-by-administrator",
 ]
 """What somebody is told about their login (C-25, S-27)."""
+Decision = Literal["approved", "declined", "withdrawn"]
+"""What became of a change that a company asked for (C3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,13 @@ class Words:
     """By the kind of product, and `product` where that is not known."""
     of_company: str
     called: str
+
+    change_subject: str
+    change_decided: Mapping[Decision, str]
+    change_of: Mapping[ChangeKind, str]
+    change_reason: str
+    a_company: str
+    """Where its name is not known."""
 
     security_subject: str
     security: Mapping[SecurityNotice, str]

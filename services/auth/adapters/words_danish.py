@@ -50,6 +50,20 @@ DANISH = Words(
     },
     of_company=" hos {company}",
     called=" »{name}«",
+    change_subject="En ændring, din virksomhed har bedt om",
+    change_decided={
+        "approved": "Kundeservice har godkendt ændringen af {what} for {company}. Den er gennemført.",
+        "declined": "Kundeservice har afvist ændringen af {what} for {company}. Intet er ændret.",
+        "withdrawn": "Nogen har trukket din anmodning om at ændre {what} for {company} tilbage. Intet er ændret.",
+    },
+    change_of={
+        "legal-name": "det juridiske navn",
+        "cvr": "CVR-nummeret",
+        "invoice-format": "fakturaformatet",
+        "payment": "betalingsmåden",
+    },
+    change_reason="Begrundelsen lyder: {reason}",
+    a_company="din virksomhed",
     security_subject="Om dit login til selvbetjeningen",
     security={
         "new-device": "Nogen er logget ind som dig fra en browser, der ikke har været brugt før.",

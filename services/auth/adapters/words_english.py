@@ -51,6 +51,20 @@ ENGLISH = Words(
     },
     of_company=" of {company}",
     called=' "{name}"',
+    change_subject="A change that your company asked for",
+    change_decided={
+        "approved": "Customer service has approved the change of {what} of {company}. It is done.",
+        "declined": "Customer service has declined the change of {what} of {company}. Nothing has changed.",
+        "withdrawn": "Somebody has withdrawn your request for a change of {what} of {company}. Nothing has changed.",
+    },
+    change_of={
+        "legal-name": "the legal name",
+        "cvr": "the CVR number",
+        "invoice-format": "the invoice format",
+        "payment": "the way of payment",
+    },
+    change_reason="The reason given: {reason}",
+    a_company="your company",
     security_subject="About your login to the self-service",
     security={
         "new-device": "Somebody has logged in as you from a browser that has not done so before.",

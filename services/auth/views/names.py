@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, LiteralString
 
-from services.company.events import AccountOpened, AccountRenamed, CompanyRegistered
+from services.company.events import AccountOpened, AccountRenamed, CompanyRegistered, LegalNameChanged
 from services.products.events import BizzOrdered, ETicketOrdered, NumberPlatePaymentOrdered, ReferenceChanged
 from shared.database import Database
 from shared.envelope import Recorded
@@ -26,7 +26,10 @@ class Names:
 
     def changes(self, recorded: Recorded) -> Iterable[Statement]:
         match recorded.data:
-            case CompanyRegistered(company_id=company, legal_name=name):
+            case (
+                CompanyRegistered(company_id=company, legal_name=name)
+                | LegalNameChanged(company_id=company, legal_name=name)
+            ):
                 yield Statement(_KEEP, (company, "company", name))
             case AccountOpened(account_id=account, name=name):
                 yield Statement(_KEEP, (account, "account", name))

@@ -1,51 +1,48 @@
-"""A company with its accounts and its framework agreement. How these end: `ending`.
+"""A company with its accounts and its framework agreement.
 
-C2   Contact details and account names are changed directly; the rest is not.
+How these end: `ending`. What is changed directly (C2): `direct_changes`; by request (C3, C4): `change_requests`.
+
 C5   A framework agreement always has at least one sub-account; sub-accounts are created in it.
 C6   A company is registered with its first account and that account's first administrator; a framework agreement is
      opened with its first main administrator. A CVR number is registered once (kept by a view with a unique key).
 C7   What has ended stays as it is; a company whose agreement ended may get another one.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, assert_never
 
+from services.company.domain.contact_details import NAME, ContactDetails, contact_details, details_in, email
+from services.company.domain.cvr import cvr_number
 from services.company.events import (
     AccountAdministratorNamed,
     AccountEnded,
     AccountOpened,
     AccountRenamed,
+    ChangeRequestApproved,
+    ChangeRequestDeclined,
+    ChangeRequested,
+    ChangeRequestWithdrawn,
     CompanyEvent,
     CompanyRegistered,
     ContactDetailsChanged,
+    CvrChanged,
     FrameworkAgreementEnded,
     FrameworkAgreementOpened,
+    InvoiceFormat,
+    InvoiceFormatChanged,
+    LegalNameChanged,
     MainAdministratorNamed,
+    Payment,
+    PaymentChanged,
 )
-from shared.email_address import normalised
-from shared.errors import Conflict, Invalid, NotFound
-from shared.free_text import line, optional_line
+from shared.errors import Conflict, NotFound
+from shared.free_text import line
 
-Payment = Literal["invoice", "card"]
+Outcome = Literal["approved", "declined", "withdrawn"]
 
-NAME, ADDRESS, PHONE, NUMBER = 120, 200, 30, 20
-"""The most characters of a name, a postal address, a telephone number, a customer number."""
-
-
-class CvrMalformed(Invalid):
-    """A CVR number is eight digits."""
-
-    code = "cvr-malformed"
-    rule = "C6"
-
-
-class CvrAlreadyRegistered(Conflict):
-    """A company with this CVR number is already registered."""
-
-    code = "cvr-already-registered"
-    rule = "C6"
+NUMBER = 20
+"""The most characters of a customer number."""
 
 
 class CompanyAlreadyRegistered(Conflict):
@@ -77,17 +74,6 @@ class AgreementHasEnded(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class ContactDetails:
-    """What C2 lets administrators change directly, as a whole."""
-
-    contact_person: str
-    contact_email: str
-    phone: str | None
-    postal_address: str | None
-    invoice_email: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Company:
     """What the rules ask of a company; `Company()` is one that is not registered yet."""
 
@@ -95,6 +81,8 @@ class Company:
     cvr: str = ""
     legal_name: str = ""
     payment: Payment = "invoice"
+    invoice_format: InvoiceFormat = "pdf"
+    ean: str | None = None
     contact: ContactDetails | None = None
     accounts: Mapping[str, str] = field(default_factory=dict)
     """The name of each account by its id, in the order they were opened; those that ended, too."""
@@ -102,6 +90,10 @@ class Company:
     agreement_id: str | None = None
     framework_account_id: str | None = None
     ended_agreements: frozenset[str] = frozenset()
+    requests: Mapping[str, ChangeRequested] = field(default_factory=dict)
+    """What was asked of customer service, by the id of the request."""
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    """What became of those that are no longer open."""
 
     @property
     def open_accounts(self) -> tuple[str, ...]:
@@ -119,19 +111,35 @@ def evolve(company: Company, event: CompanyEvent) -> Company:
                 cvr=event.cvr,
                 legal_name=event.legal_name,
                 payment=event.payment,
-                contact=_details_in(event),
+                contact=details_in(event),
             )
         case AccountOpened(account_id=account, name=name) | AccountRenamed(account_id=account, name=name):
             return replace(company, accounts={**company.accounts, account: name})
         case FrameworkAgreementOpened(agreement_id=agreement, framework_account_id=account):
             return replace(company, agreement_id=agreement, framework_account_id=account)
         case ContactDetailsChanged():
-            return replace(company, contact=_details_in(event))
+            return replace(company, contact=details_in(event))
         case AccountEnded(account_id=account):
             return replace(company, ended_accounts=company.ended_accounts | {account})
         case FrameworkAgreementEnded(agreement_id=agreement):
             ended = company.ended_agreements | {agreement}
             return replace(company, agreement_id=None, framework_account_id=None, ended_agreements=ended)
+        case ChangeRequested(change_request_id=request):
+            return replace(company, requests={**company.requests, request: event})
+        case ChangeRequestApproved(change_request_id=request):
+            return replace(company, outcomes={**company.outcomes, request: "approved"})
+        case ChangeRequestDeclined(change_request_id=request):
+            return replace(company, outcomes={**company.outcomes, request: "declined"})
+        case ChangeRequestWithdrawn(change_request_id=request):
+            return replace(company, outcomes={**company.outcomes, request: "withdrawn"})
+        case LegalNameChanged(legal_name=name):
+            return replace(company, legal_name=name)
+        case CvrChanged(cvr=cvr):
+            return replace(company, cvr=cvr)
+        case InvoiceFormatChanged(invoice_format=form, ean=ean):
+            return replace(company, invoice_format=form, ean=ean)
+        case PaymentChanged(payment=payment):
+            return replace(company, payment=payment)
         case AccountAdministratorNamed() | MainAdministratorNamed():
             return company
         case _:
@@ -160,10 +168,10 @@ def register_company(
 
     Raises CvrMalformed, EmailMalformed, TextMalformed, LooksLikeACardNumber, CompanyAlreadyRegistered.
     """
-    cvr = _cvr(cvr)
+    cvr = cvr_number(cvr)
     if company.id:
         return _already_registered(company, cvr, account_id)
-    details = _details(contact_person, contact_email, phone, postal_address, invoice_email)
+    details = contact_details(contact_person, contact_email, phone, postal_address, invoice_email)
     return [
         CompanyRegistered(
             company_id=company_id, cvr=cvr, legal_name=line(legal_name, most=NAME), payment=payment, **asdict(details)
@@ -179,7 +187,7 @@ def register_company(
         AccountAdministratorNamed(
             company_id=company_id,
             account_id=account_id,
-            email=_email(administrator_email),
+            email=email(administrator_email),
             name=line(administrator_name, most=NAME),
         ),
     ]
@@ -200,7 +208,7 @@ def open_framework_agreement(
     new and carries the company's own name.
     Raises NotFound, FrameworkAgreementExists, AgreementHasEnded, EmailMalformed, TextMalformed.
     """
-    _must_be_registered(company)
+    must_be_registered(company)
     if company.agreement_id == agreement_id:
         return []
     if company.agreement_id is not None:
@@ -218,7 +226,7 @@ def open_framework_agreement(
         MainAdministratorNamed(
             company_id=company.id,
             agreement_id=agreement_id,
-            email=_email(main_administrator_email),
+            email=email(main_administrator_email),
             name=line(main_administrator_name, most=NAME),
         ),
     ]
@@ -228,7 +236,7 @@ def create_sub_account(
     company: Company, *, agreement_id: str, account_id: str, customer_number: str, name: str
 ) -> list[CompanyEvent]:
     """Open one more sub-account (C5). Raises NotFound, AgreementHasEnded, AccountHasEnded, TextMalformed."""
-    _must_be_registered(company)
+    must_be_registered(company)
     if company.agreement_id != agreement_id:
         raise AgreementHasEnded if agreement_id in company.ended_agreements else NotFound
     if account_id in company.ended_accounts:
@@ -238,37 +246,8 @@ def create_sub_account(
     return [_account_in_agreement(company, agreement_id, account_id, customer_number, name)]
 
 
-def change_contact_details(
-    company: Company,
-    *,
-    contact_person: str,
-    contact_email: str,
-    phone: str | None,
-    postal_address: str | None,
-    invoice_email: str | None,
-) -> list[CompanyEvent]:
-    """Change what may be changed directly, all of it at once (C2). Raises NotFound, EmailMalformed, TextMalformed."""
-    _must_be_registered(company)
-    details = _details(contact_person, contact_email, phone, postal_address, invoice_email)
-    if details == company.contact:
-        return []
-    return [ContactDetailsChanged(company_id=company.id, **asdict(details))]
-
-
-def rename_account(company: Company, *, account_id: str, name: str) -> list[CompanyEvent]:
-    """Give an account another name (C2). Raises NotFound, AccountHasEnded, TextMalformed."""
-    _must_be_registered(company)
-    if account_id not in company.accounts:
-        raise NotFound
-    if account_id in company.ended_accounts:
-        raise AccountHasEnded
-    name = line(name, most=NAME)
-    if company.accounts[account_id] == name:
-        return []
-    return [AccountRenamed(company_id=company.id, account_id=account_id, name=name)]
-
-
-def _must_be_registered(company: Company) -> None:
+def must_be_registered(company: Company) -> None:
+    """Raises NotFound."""
     # The plain NotFound: what does not exist answers exactly like what is out of reach (A13).
     if not company.id:
         raise NotFound
@@ -291,39 +270,3 @@ def _account_in_agreement(
         payment=company.payment,
         agreement_id=agreement_id,
     )
-
-
-def _details(
-    contact_person: str, contact_email: str, phone: str | None, postal_address: str | None, invoice_email: str | None
-) -> ContactDetails:
-    return ContactDetails(
-        contact_person=line(contact_person, most=NAME),
-        contact_email=_email(contact_email),
-        phone=optional_line(phone, most=PHONE),
-        postal_address=optional_line(postal_address, most=ADDRESS),
-        invoice_email=_email(invoice_email) if invoice_email else None,
-    )
-
-
-def _details_in(event: CompanyRegistered | ContactDetailsChanged) -> ContactDetails:
-    return ContactDetails(
-        contact_person=event.contact_person,
-        contact_email=event.contact_email,
-        phone=event.phone,
-        postal_address=event.postal_address,
-        invoice_email=event.invoice_email,
-    )
-
-
-def _cvr(text: str) -> str:
-    # Eight digits and no more: the authority issues numbers that fail modulus 11.
-    cvr = text.strip()
-    if not re.fullmatch("[0-9]{8}", cvr):
-        raise CvrMalformed
-    return cvr
-
-
-def _email(text: str) -> str:
-    """The address as it was written: what cannot be an address is refused here, where somebody can correct it."""
-    normalised(text)
-    return text.strip()

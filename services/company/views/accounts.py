@@ -9,6 +9,7 @@ from services.company.events import (
     AccountRenamed,
     FrameworkAgreementEnded,
     FrameworkAgreementOpened,
+    PaymentChanged,
 )
 from services.profiles.reach import ASKER_IS_STAFF
 from shared.actor import Actor
@@ -29,7 +30,8 @@ class Accounts:
             CREATE TABLE IF NOT EXISTS accounts (
                 account_id text PRIMARY KEY, company_id text NOT NULL, customer_number text NOT NULL,
                 name text NOT NULL, payment text NOT NULL, agreement_id text, ended_at timestamptz);
-            CREATE INDEX IF NOT EXISTS accounts_company ON accounts (company_id)"""
+            CREATE INDEX IF NOT EXISTS accounts_company ON accounts (company_id);
+            CREATE INDEX IF NOT EXISTS accounts_number ON accounts (customer_number)"""
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
     rows_for_reader: ClassVar[Mapping[str, LiteralString]] = {
@@ -59,6 +61,8 @@ class Accounts:
                 yield Statement("UPDATE accounts SET agreement_id = NULL WHERE agreement_id = %s", (agreement,))
             case AccountRenamed(account_id=account, name=name):
                 yield Statement("UPDATE accounts SET name = %s WHERE account_id = %s", (name, account))
+            case PaymentChanged(company_id=company, payment=payment):
+                yield Statement("UPDATE accounts SET payment = %s WHERE company_id = %s", (payment, company))
             case _:
                 pass
 

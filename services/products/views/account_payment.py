@@ -6,7 +6,7 @@ A copy of what company says.
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, LiteralString
 
-from services.company.events import AccountOpened
+from services.company.events import AccountOpened, PaymentChanged
 from shared.database import Database, Row
 from shared.envelope import Recorded
 from shared.errors import Refusal
@@ -26,6 +26,8 @@ class AccountPayment:
         match recorded.data:
             case AccountOpened(account_id=account, company_id=company, payment=payment):
                 yield Statement("INSERT INTO account_payment VALUES (%s, %s, %s)", (account, company, payment))
+            case PaymentChanged(company_id=company, payment=payment):
+                yield Statement("UPDATE account_payment SET payment = %s WHERE company_id = %s", (payment, company))
             case _:
                 pass
 

@@ -1,14 +1,16 @@
-"""HTTP of companies: request in, one use case, answer out. Decides nothing."""
+"""HTTP of companies: registered, changed directly, found."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from services.company.accounts_api import A_COMPANY, AN_ACCOUNT, AN_AGREEMENT, Account, After, Payment
-from services.company.domain.company import ContactDetails
-from services.company.use_cases import NewCompany, Person, UseCases
+from services.company.api.accounts import A_COMPANY, AN_ACCOUNT, AN_AGREEMENT, Account, After
+from services.company.domain.contact_details import ContactDetails
+from services.company.domain.cvr import CvrWarning
+from services.company.events import InvoiceFormat, Payment
+from services.company.use_cases.companies import CareOfCompanies, NewCompany, Person
 from services.company.views import companies
 from services.profiles.policy import (
     CHANGE_COMPANY,
@@ -24,6 +26,15 @@ from shared.http.openapi import COMMAND, QUERY, Answer
 
 CompanyId = Annotated[str, identifier_in_path("company")]
 Email = Annotated[Line, Field(max_length=254)]
+Searched = Annotated[
+    Line | None,
+    Query(description="Only companies with this in their name, or with this CVR number or customer number."),
+]
+
+CVR = Field(examples=["12345678"], description="Eight digits.")
+WARNINGS = Field(
+    examples=[[]], description="What to look at once more: a number that fails modulus 11 may be mistyped."
+)
 
 
 class PersonForm(Form):
@@ -51,7 +62,7 @@ class ContactForm(Form):
 class NewCompanyForm(ContactForm):
     """A company with its first account and that account's first administrator (C6)."""
 
-    cvr: Line = Field(examples=["12345678"], description="Eight digits.")
+    cvr: Line = CVR
     legal_name: Line = Field(examples=["Nordlys Transport ApS"])
     payment: Payment = Field(examples=["invoice"])
     account_name: Line = Field(examples=["Nordlys Transport"])
@@ -70,6 +81,7 @@ class Registered(Answer):
     company_id: str = Field(examples=[A_COMPANY])
     account_id: str = Field(examples=[AN_ACCOUNT])
     customer_number: str = Field(examples=["1000001"])
+    warnings: list[CvrWarning] = WARNINGS
 
 
 class AgreementOpened(Answer):
@@ -99,6 +111,8 @@ class Company(Answer):
 class CompanyDetails(Company):
     """A company with its contact details and its accounts within the asker's reach."""
 
+    invoice_format: InvoiceFormat = Field(examples=["ean"])
+    ean: str | None = Field(examples=["5790000000005"])
     contact_person: str = Field(examples=["Nora Nord"])
     contact_email: str = Field(examples=["office@nordlys.example.com"])
     phone: str | None = Field(examples=["+45 11 22 33 44"])
@@ -114,9 +128,8 @@ class CompaniesPage(Answer):
     next: str | None
 
 
-def routes(use: UseCases, door: Door) -> APIRouter:
+def add(api: APIRouter, use: CareOfCompanies, door: Door) -> None:
     """What is done with companies, and what is asked about them."""
-    api = APIRouter(tags=["company"])
 
     @api.post(
         "/companies",
@@ -139,9 +152,11 @@ def routes(use: UseCases, door: Door) -> APIRouter:
         return await command.run(lambda cause: use.register_company(new, cause), status=201)
 
     @api.get("/companies", operation_id="listCompanies", **asks(LIST_COMPANIES), responses=QUERY)
-    async def listed(caller: Annotated[Caller, Depends(door.caller)], after: After = "") -> CompaniesPage:
+    async def listed(
+        caller: Annotated[Caller, Depends(door.caller)], search: Searched = None, after: After = ""
+    ) -> CompaniesPage:
         """List the companies within reach: those with an account that one administers (A13)."""
-        found = await use.list_companies(caller.actor, after)
+        found = await use.list_companies(caller.actor, search, after)
         more = found[-1]["company_id"] if len(found) == companies.PAGE else None
         return CompaniesPage(items=[Company(**row) for row in found], next=more)
 
@@ -177,5 +192,3 @@ def routes(use: UseCases, door: Door) -> APIRouter:
         """Open a company's framework agreement with its first main administrator; customer service only (C5, C6)."""
         named = Person(form.main_administrator.email, form.main_administrator.name)
         return await command.run(lambda cause: use.open_framework_agreement(company_id, named, cause), status=201)
-
-    return api

@@ -10,9 +10,11 @@ from functools import partial
 from typing import Any
 
 from services.company.domain import company as rules
-from services.company.domain import ending
-from services.company.domain.company import Company, ContactDetails, Payment, evolve
-from services.company.events import CompanyEvent
+from services.company.domain import direct_changes, ending
+from services.company.domain.company import Company, evolve
+from services.company.domain.contact_details import ContactDetails
+from services.company.domain.cvr import warnings_about
+from services.company.events import CompanyEvent, Payment
 from services.company.views import accounts, companies
 from services.company.views.customer_numbers import CustomerNumberTaken, next_number
 from services.profiles import policy
@@ -52,8 +54,8 @@ class NewCompany:
     administrator: Person
 
 
-class UseCases:
-    """The commands of company and its questions."""
+class CareOfCompanies:
+    """Companies, accounts and agreements, and the questions about them."""
 
     def __init__(self, streams: Streams, database: Database, may: Access) -> None:
         self._streams = streams
@@ -82,7 +84,12 @@ class UseCases:
             administrator_name=new.administrator.name,
         )
         return await self._numbered(
-            company_id, decide, permit.covers(cause), company_id=company_id, account_id=account_id
+            company_id,
+            decide,
+            permit.covers(cause),
+            company_id=company_id,
+            account_id=account_id,
+            warnings=warnings_about(new.cvr),
         )
 
     async def open_framework_agreement(self, company_id: str, main_administrator: Person, cause: Cause) -> Written:
@@ -130,7 +137,7 @@ class UseCases:
         """
         known = await companies.one(self._database, company_id) is not None
         cause = await self._permitted(policy.CHANGE_COMPANY, company_id, cause, exists=known)
-        decide = partial(rules.change_contact_details, **asdict(contact))
+        decide = partial(direct_changes.change_contact_details, **asdict(contact))
         return await self._streams.change(COMPANIES, company_id, decide, cause.answering(company_id=company_id))
 
     async def rename_account(self, account_id: str, name: str, cause: Cause) -> Written:
@@ -138,7 +145,7 @@ class UseCases:
 
         Raises NotFound, NotPermitted, AccountHasEnded, TextMalformed, LooksLikeACardNumber.
         """
-        decide = partial(rules.rename_account, account_id=account_id, name=name)
+        decide = partial(direct_changes.rename_account, account_id=account_id, name=name)
         return await self._change_account(policy.RENAME_ACCOUNT, account_id, decide, cause)
 
     async def end_account(self, account_id: str, confirmed: bool, cause: Cause) -> Written:
@@ -151,9 +158,10 @@ class UseCases:
 
     # Questions --------------------------------------------------------------------------------------------------------
 
-    async def list_companies(self, actor: Actor, after: str) -> list[Row]:
+    async def list_companies(self, actor: Actor, search: str | None, after: str) -> list[Row]:
         """A page of the companies with an account in reach; all of them for customer service (A13)."""
-        return await companies.in_reach(self._database, actor, staff=await self._access.is_staff(actor), after=after)
+        staff = await self._access.is_staff(actor)
+        return await companies.in_reach(self._database, actor, staff=staff, search=search, after=after)
 
     async def see_company(self, company_id: str, actor: Actor) -> Row:
         """A company with the first page of its accounts in reach. Raises NotFound, NotPermitted."""

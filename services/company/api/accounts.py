@@ -1,4 +1,4 @@
-"""HTTP of accounts and framework agreements: request in, one use case, answer out. Decides nothing."""
+"""HTTP of accounts and framework agreements."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from services.company.use_cases import UseCases
+from services.company.events import Payment
+from services.company.use_cases.companies import CareOfCompanies
 from services.company.views import accounts
 from services.profiles.consequences import DryRun
 from services.profiles.policy import (
@@ -33,7 +34,6 @@ OfCompany = Annotated[
 A_COMPANY = "company-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"
 AN_ACCOUNT = "account-0192f1c0a1b27c3d8e4f5a6b7c8d9e10"
 AN_AGREEMENT = "agreement-0192f1c0a1b27c3d8e4f5a6b7c8d9e11"
-Payment = Literal["invoice", "card"]
 
 
 class NameForm(Form):
@@ -83,9 +83,8 @@ class AccountsPage(Answer):
     next: str | None
 
 
-def routes(use: UseCases, door: Door) -> APIRouter:
+def add(api: APIRouter, use: CareOfCompanies, door: Door) -> None:
     """What is done with accounts and framework agreements, and what is asked about accounts."""
-    api = APIRouter(tags=["company"])
     rehearsable = door.rehearsable(use.foresee)
 
     @api.get("/accounts", operation_id="listAccounts", **asks(LIST_ACCOUNTS), responses=QUERY)
@@ -154,5 +153,3 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     ) -> Response:
         """End a framework agreement: its main administrators' grants end, its accounts stay; customer service (C7)."""
         return await command.run(lambda cause: use.end_framework_agreement(agreement_id, form.confirm, cause))
-
-    return api
