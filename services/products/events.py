@@ -84,6 +84,15 @@ class VehicleDescribed(Event, type="products.vehicle-described.v1"):
     plate: Personal[str | None]
 
 
+class TripDriven(Event, type="products.trip-driven.v1"):
+    """A journey used up one of an eTicket's trips (P3); after its last one the eTicket is closed in the same commit."""
+
+    product_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+    journey_id: Pseudonym[str]
+    trips_left: Plain[int]
+
+
 class ProductClosed(Event, type="products.product-closed.v1"):
     """A product was closed: at once here, at the partners by the time given (P4)."""
 
@@ -104,5 +113,6 @@ ProductEvent = (
     | BizzActivated
     | ReferenceChanged
     | VehicleDescribed
+    | TripDriven
     | ProductClosed
 )

@@ -162,6 +162,9 @@ class Product(Answer):
     usable_elsewhere_from: datetime | None = Field(examples=["2026-03-03T12:00:00Z"])
     vin: str | None = Field(examples=["WVWZZZ1JZXW000001"])
     trips: int | None = Field(examples=[2])
+    trips_left: int | None = Field(
+        examples=[1], description="How many trips of an eTicket are yet to be driven; after the last it is closed (P3)."
+    )
     device_number: str | None = Field(examples=["9208000000000001"])
     vehicle: VehicleInformation
     closed_at: datetime | None = Field(examples=["2026-04-02T12:00:00Z"])

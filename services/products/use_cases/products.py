@@ -131,6 +131,17 @@ class CareOfProducts:
         """Take a bizz into use (P1). Raises NotFound, NotPermitted, BizzNotDispatched, NotABizz, ProductIsClosed."""
         return await self._change(policy.ACTIVATE_BIZZ, product_id, rules.activate_bizz, cause)
 
+    # What follows from journeys ---------------------------------------------------------------------------------------
+
+    async def use_trip(self, product_id: str, journey_id: str, cause: Cause) -> Written:
+        """A journey that counts was driven on an eTicket; told of again, it changes nothing (P3, P7).
+
+        Nobody may be asked for this: whoever takes in the journeys calls it. Raises NotFound, NotAnETicket,
+        ProductIsClosed; what is refused is kept aside with the refusal's code.
+        """
+        decide = partial(rules.use_trip, journey_id=journey_id, now=self._clock())
+        return await self._streams.change(PRODUCTS, product_id, decide, cause.answering(product_id=product_id))
+
     # What follows from other services ---------------------------------------------------------------------------------
 
     async def close_everything_on(self, account_id: str, cause: Cause) -> Written:

@@ -14,6 +14,7 @@ from services.products.events import (
     ProductClosed,
     ProductKind,
     ReferenceChanged,
+    TripDriven,
     VehicleDescribed,
 )
 from services.profiles.reach import ASKER_IS_STAFF
@@ -36,7 +37,7 @@ class Products:
                 product_id text PRIMARY KEY, account_id text NOT NULL, company_id text NOT NULL, kind text NOT NULL,
                 state text NOT NULL, reference text, searched text NOT NULL, ordered_at timestamptz NOT NULL,
                 country text, plate text, usable_at_storebaelt_from timestamptz, usable_elsewhere_from timestamptz,
-                vin text, trips int, device_number text,
+                vin text, trips int, trips_left int, device_number text,
                 make text, model text, vehicle_type text, vehicle_plate text,
                 closed_at timestamptz, closed_at_partners_by timestamptz);
             CREATE INDEX IF NOT EXISTS products_account ON products (account_id)"""
@@ -58,8 +59,9 @@ class Products:
                 yield _ordered(recorded, ordered, "eticket", "active")
                 yield _made_for_a_plate(ordered)
                 yield Statement(
-                    "UPDATE products SET vin = %s, trips = %s, vehicle_type = %s WHERE product_id = %s",
-                    (vin, trips, vehicle_type, product),
+                    "UPDATE products SET vin = %s, trips = %s, trips_left = %s, vehicle_type = %s "
+                    "WHERE product_id = %s",
+                    (vin, trips, trips, vehicle_type, product),
                 )
             case BizzDispatched(product_id=product, device_number=number):
                 yield Statement(
@@ -79,6 +81,8 @@ class Products:
                     "WHERE product_id = %s",
                     (make, model, vehicle_type, plate, product),
                 )
+            case TripDriven(product_id=product, trips_left=left):
+                yield Statement("UPDATE products SET trips_left = %s WHERE product_id = %s", (left, product))
             case ProductClosed(product_id=product, closed_at_partners_by=by):
                 yield Statement(
                     "UPDATE products SET state = 'closed', closed_at = %s, closed_at_partners_by = %s "
@@ -141,7 +145,7 @@ class Wanted:
 
 _COLUMNS: LiteralString = """
     p.product_id, p.account_id, p.company_id, p.kind, p.state, p.reference, p.ordered_at, p.country, p.plate,
-    p.usable_at_storebaelt_from, p.usable_elsewhere_from, p.vin, p.trips, p.device_number,
+    p.usable_at_storebaelt_from, p.usable_elsewhere_from, p.vin, p.trips, p.trips_left, p.device_number,
     jsonb_build_object('make', p.make, 'model', p.model, 'vehicle_type', p.vehicle_type, 'plate', p.vehicle_plate)
         AS vehicle, p.closed_at, p.closed_at_partners_by"""
 _WANTED: LiteralString = """
