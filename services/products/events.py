@@ -1,6 +1,6 @@
 """What products says: the life of one bizz, number plate payment or eTicket, from its order to its closing.
 
-The stream of an event is its product (`product-…`).
+The stream of an event is its product (`product-…`), or the bulk order (`bulk-…`) that a file of orders is.
 """
 
 from datetime import datetime
@@ -101,6 +101,28 @@ class ProductClosed(Event, type="products.product-closed.v1"):
     closed_at_partners_by: Plain[datetime]
 
 
+class BulkOrderReceived(Event, type="products.bulk-order-received.v1"):
+    """A file of orders was sent for an account; what its rows order follows as events of the products."""
+
+    bulk_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+    company_id: Pseudonym[str]
+    mode: Plain[Literal["per-row", "all-or-nothing"]]
+    name: Plain[str | None]
+    rows: Plain[int]
+
+
+class BulkOrderFinished(Event, type="products.bulk-order-finished.v1"):
+    """Every row of a file of orders was worked through; so many have each outcome."""
+
+    bulk_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+    done: Plain[int]
+    refused: Plain[int]
+    invalid: Plain[int]
+    not_ordered: Plain[int]
+
+
 class AttemptRefused(RefusedAttempt, type="products.attempt-refused.v1"):
     """A rule of products refused an attempt (H1)."""
 
@@ -116,3 +138,5 @@ ProductEvent = (
     | TripDriven
     | ProductClosed
 )
+
+BulkOrderEvent = BulkOrderReceived | BulkOrderFinished
