@@ -142,7 +142,8 @@ def test_z03_each_identifier_in_each_place_of_each_operation(world: World, forei
 
     pairs = at_once(put, cells)
     must_be_alike(world, pairs)
-    assert len([pair for pair in pairs if pair.recorded]) > len(pairs) / 2
+    # In each place one of every other kind is tried, too, which is no attempt: the more kinds, the more of those.
+    assert len([pair for pair in pairs if pair.recorded]) > len(pairs) / 3
 
 
 def _of_nobody(world: World, request: Request, name: str, identifier: str) -> int:

@@ -1,4 +1,4 @@
-"""Bulk orders: what a file may look like, what its rows order, and when two rows are the same order. Pure."""
+"""Bulk orders: what a file may look like, what its rows order, and when two rows are the same order."""
 
 import base64
 import csv
@@ -9,29 +9,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.products.adapters.order_file import (
+    ColumnsUnclear,
+    FileEmpty,
+    FileNotBase64,
+    FileNotCsv,
+    FileNotUtf8,
+    content_of,
+    products_of,
+    rows_of,
+)
 from services.products.domain.bulk_order import (
+    MOST_ROWS,
     BulkOrder,
     CellNotForKind,
+    FileTooLong,
     KindUnknown,
     Order,
     RowTooLong,
     Wrong,
     evolve,
     finish,
+    identities,
     order_of,
-    products_of,
     receive,
-)
-from services.products.domain.order_file import (
-    MOST_ROWS,
-    ColumnsUnclear,
-    FileEmpty,
-    FileNotBase64,
-    FileNotCsv,
-    FileNotUtf8,
-    FileTooLong,
-    content_of,
-    rows_of,
 )
 from services.products.events import BulkOrderFinished, BulkOrderReceived
 from shared.errors import Invalid
@@ -185,7 +186,7 @@ FILE = [BIZZ, VAN, PLATE, BIZZ]
 
 
 def made(rows: Sequence[Order], account: str = ACCOUNT, name: str | None = None) -> list[str]:
-    return products_of(rows, account_id=account, name=name)
+    return products_of(identities(rows, account_id=account, name=name))
 
 
 def test_rows_that_are_alike_are_as_many_products() -> None:

@@ -9,8 +9,7 @@ from starlette.responses import Response
 
 from services.products.adapters.bulk_orders import BULK_ORDERS_PAGE, PAGE, Outcome
 from services.products.api.products import A_PRODUCT, AN_ACCOUNT, AccountId, After
-from services.products.domain.bulk_order import MOST_AT_ONCE, Mode
-from services.products.domain.order_file import COLUMNS, MOST_ROWS
+from services.products.domain.bulk_order import COLUMNS, MOST_AT_ONCE, MOST_ROWS, Mode
 from services.products.use_cases.bulk import BulkOrdering, OrderFile
 from services.profiles.policy import ORDER_PRODUCT, READ_BULK_ORDER, asks
 from shared.http.door import Caller, Command, Door

@@ -8,25 +8,13 @@ like it stand before it. So what a file holds again is the same order again, als
 sequence or another spelling. Whoever wants the same once more gives the file another name.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, assert_never
 
-import orjson
-
 from services.products.domain import ordering
-from services.products.domain.order_file import (
-    COLUMNS,
-    CONFIRMATIONS,
-    OF_A_PLATE,
-    OF_AN_ETICKET,
-    SURPLUS,
-    Cells,
-    FileTooLong,
-)
 from services.products.domain.ordering import ETicketNotConfirmed, Payment, TripsOutOfRange
 from services.products.domain.plates import CountryUnknown, PlateMalformed
 from services.products.domain.product import Product
@@ -36,14 +24,26 @@ from shared.errors import Invalid, Refusal
 from shared.free_text import optional_line
 
 Mode = Literal["per-row", "all-or-nothing"]
+MOST_ROWS: Final = 2000
 MOST_AT_ONCE: Final = 200
 """The most rows of a file that is ordered whole or not at all: others want to write meanwhile."""
 NAME: Final = 60
+_OF_A_PLATE = ("country", "plate")
+_CONFIRMATIONS = ("details_are_right", "may_be_used_everywhere")
 _COLUMNS_OF: Mapping[ProductKind, tuple[str, ...]] = {
     "bizz": (),
-    "number-plate-payment": OF_A_PLATE,
-    "eticket": OF_AN_ETICKET,
+    "number-plate-payment": _OF_A_PLATE,
+    "eticket": (*_OF_A_PLATE, "vin", "vehicle_type", "trips", *_CONFIRMATIONS),
 }
+COLUMNS: Final = ("kind", *_COLUMNS_OF["eticket"], "reference")
+SURPLUS: Final = ""
+"""In the place of a column: what stands behind the last of them."""
+
+Cells = Mapping[str, str]
+"""A row of a file: what stands in each of its columns."""
+Identity = tuple[str | int | bool | None, ...]
+"""By what a row is known."""
+
 _COLUMN_REFUSED_BY: Mapping[type[Refusal], str] = {
     CountryUnknown: "country",
     PlateMalformed: "plate",
@@ -52,6 +52,12 @@ _COLUMN_REFUSED_BY: Mapping[type[Refusal], str] = {
     TripsOutOfRange: "trips",
 }
 _YES = frozenset({"yes", "y", "true", "1", "x", "ja", "j"})
+
+
+class FileTooLong(Invalid):
+    """There are more orders in the file than are taken at once."""
+
+    code = "file-too-long"
 
 
 class KindUnknown(Invalid):
@@ -126,7 +132,7 @@ def order_of(cells: Cells) -> Order | Wrong:
 
 def _value(cells: Cells, column: str) -> Any:
     cell = cells.get(column, "")
-    if column in CONFIRMATIONS:
+    if column in _CONFIRMATIONS:
         return cell.casefold() in _YES
     if column == "trips":
         return int(cell) if cell in {"1", "2"} else 0
@@ -145,18 +151,17 @@ def _as_rules_keep_it(order: Order) -> Order | Wrong:
 
 def _column(order: Order, refusal: Invalid) -> str:
     if isinstance(refusal, ETicketNotConfirmed):
-        return next(name for name in CONFIRMATIONS if not getattr(order, name))
+        return next(name for name in _CONFIRMATIONS if not getattr(order, name))
     return _COLUMN_REFUSED_BY.get(type(refusal), "reference")
 
 
-def products_of(orders: Iterable[Order], *, account_id: str, name: str | None) -> list[str]:
-    """The product that each of a file's orders makes: always the same for the same order of the same account."""
-    before: Counter[bytes] = Counter()
-    found = []
+def identities(orders: Iterable[Order], *, account_id: str, name: str | None) -> list[Identity]:
+    """By what each of a file's orders is known."""
+    before: Counter[Order] = Counter()
+    found: list[Identity] = []
     for order in orders:
-        row = orjson.dumps([account_id, name, asdict(order)])
-        found.append(f"product-{hashlib.sha256(row + b' %d' % before[row]).hexdigest()[:32]}")
-        before[row] += 1
+        found.append((account_id, name, *astuple(order), before[order]))
+        before[order] += 1
     return found
 
 

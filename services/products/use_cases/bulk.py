@@ -16,10 +16,9 @@ from functools import partial
 
 import psycopg
 
-from services.products.adapters import bulk_orders
+from services.products.adapters import bulk_orders, order_file
 from services.products.adapters.bulk_orders import LEASE, Outcome, Sent, Waiting
 from services.products.domain import bulk_order as rules
-from services.products.domain import order_file
 from services.products.domain.bulk_order import MOST_AT_ONCE, BulkOrder, Mode, Order, Wrong, evolve
 from services.products.domain.plates import PlateTaken
 from services.products.use_cases.products import PRODUCTS, CareOfProducts
@@ -258,7 +257,6 @@ def _rows(
 ) -> list[Waiting | tuple[int, Wrong]]:
     """Each row of a file with the product that it makes, or what is wrong with it."""
     orders = [(line, rules.order_of(cells)) for line, cells in read]
-    made = iter(
-        rules.products_of((order for _, order in orders if isinstance(order, Order)), account_id=account_id, name=name)
-    )
+    good = [order for _, order in orders if isinstance(order, Order)]
+    made = iter(order_file.products_of(rules.identities(good, account_id=account_id, name=name)))
     return [Waiting(line, next(made), order) if isinstance(order, Order) else (line, order) for line, order in orders]

@@ -10,21 +10,14 @@ P6   No refusal repeats what stands in a file.
 import base64
 import binascii
 import csv
+import hashlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
 
+import orjson
+
+from services.products.domain.bulk_order import COLUMNS, MOST_ROWS, SURPLUS, Cells, FileTooLong, Identity
 from shared.errors import Invalid
-
-MOST_ROWS: Final = 2000
-OF_A_PLATE: Final = ("country", "plate")
-CONFIRMATIONS: Final = ("details_are_right", "may_be_used_everywhere")
-OF_AN_ETICKET: Final = (*OF_A_PLATE, "vin", "vehicle_type", "trips", *CONFIRMATIONS)
-COLUMNS: Final = ("kind", *OF_AN_ETICKET, "reference")
-SURPLUS: Final = ""
-"""In the place of a column: what stands behind the last of them."""
-
-Cells = Mapping[str, str]
 
 
 class FileNotBase64(Invalid):
@@ -49,12 +42,6 @@ class FileEmpty(Invalid):
     """There is no order in the file."""
 
     code = "file-empty"
-
-
-class FileTooLong(Invalid):
-    """There are more orders in the file than are taken at once."""
-
-    code = "file-too-long"
 
 
 class ColumnsUnclear(Invalid):
@@ -131,3 +118,8 @@ def _not_empty(lines: Iterator[list[str]]) -> Iterator[list[str]]:
 def _cells(columns: Sequence[str], row: Sequence[str]) -> Cells:
     surplus = "".join(row[len(columns) :]).strip()
     return {column: cell.strip() for column, cell in zip(columns, row, strict=False)} | {SURPLUS: surplus}
+
+
+def products_of(rows: Iterable[Identity]) -> list[str]:
+    """The product that each row makes: always the same one for the same row."""
+    return [f"product-{hashlib.sha256(orjson.dumps(row)).hexdigest()[:32]}" for row in rows]
