@@ -1,5 +1,6 @@
 """Bulk orders, row by row: each row has its outcome, and nothing is ordered twice (P1-P5)."""
 
+import asyncio
 from collections import Counter
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from services.products.adapters import bulk_orders
 from services.products.use_cases import bulk as bulk_use_cases
+from shared.database import Database
 from shared.errors import Unavailable
 from tests.feed import log_of, running
 from tests.products.bulk import (
@@ -183,6 +185,39 @@ async def test_a_file_that_was_left_in_the_middle_is_worked_through_by_another_a
         assert not await worker(other).work()
     assert await counts(world, bulk) == {"done": 6}
     assert Counter(world.types_in_log())["number-plate-payment-ordered"] == 6
+
+
+async def test_a_file_is_worked_through_in_the_background_also_one_that_another_replica_took_in(
+    world: World, database: str
+) -> None:
+    other = replica(database)
+    async with running(other.backbone):
+        work = asyncio.create_task(worker(other).keep_working())
+        bulk = await sent(world, FLEET)
+        async with asyncio.timeout(20):
+            while (await shown(world, bulk))["finished_at"] is None:
+                await asyncio.sleep(0.05)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+    assert await counts(world, bulk) == {"done": 4}
+
+
+async def test_a_defect_in_one_file_keeps_no_other_from_being_worked_through(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await sent(world, plates(1)), await sent(world, plates(2))
+    waiting = bulk_orders.waiting
+
+    async def with_a_defect(database: Database, bulk_id: str, *, most: int) -> list[bulk_orders.Waiting]:
+        assert bulk_id != first, "a defect"
+        return await waiting(database, bulk_id, most=most)
+
+    monkeypatch.setattr(bulk_orders, "waiting", with_a_defect)
+    with pytest.raises(AssertionError, match="a defect"):
+        await worker(world).work()
+    assert await worker(world).work()
+    assert await counts(world, first) == {"waiting": 1}
+    assert await counts(world, second) == {"done": 1}
 
 
 async def test_nobody_else_works_on_a_file_while_somebody_does(world: World) -> None:

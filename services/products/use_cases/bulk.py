@@ -131,9 +131,10 @@ class BulkOrdering:
             return False
         try:
             await self._work_through(sent, Cause(Actor.parse(sent.actor), sent.correlation))
-        finally:
+        except (Unavailable, asyncio.CancelledError):
             with suppress(Unavailable):
-                await bulk_orders.hold(self._database, sent.bulk_id, None)
+                await bulk_orders.hold(self._database, sent.bulk_id, None)  # whoever can goes on with it at once
+            raise
         return True
 
     async def _work_through(self, sent: Sent, cause: Cause) -> None:
