@@ -1,6 +1,6 @@
 """What products says: the life of one bizz, number plate payment or eTicket, from its order to its closing.
 
-The stream of an event is its product (`product-…`).
+The stream of an event is its product (`product-…`), or the bulk order (`bulk-…`) that a file of orders is.
 """
 
 from datetime import datetime
@@ -84,12 +84,43 @@ class VehicleDescribed(Event, type="products.vehicle-described.v1"):
     plate: Personal[str | None]
 
 
+class TripDriven(Event, type="products.trip-driven.v1"):
+    """A journey used up one of an eTicket's trips (P3); after its last one the eTicket is closed in the same commit."""
+
+    product_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+    journey_id: Pseudonym[str]
+    trips_left: Plain[int]
+
+
 class ProductClosed(Event, type="products.product-closed.v1"):
     """A product was closed: at once here, at the partners by the time given (P4)."""
 
     product_id: Pseudonym[str]
     account_id: Pseudonym[str]
     closed_at_partners_by: Plain[datetime]
+
+
+class BulkOrderReceived(Event, type="products.bulk-order-received.v1"):
+    """A file of orders was sent for an account; what its rows order follows as events of the products."""
+
+    bulk_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+    company_id: Pseudonym[str]
+    mode: Plain[Literal["per-row", "all-or-nothing"]]
+    name: Plain[str | None]
+    rows: Plain[int]
+
+
+class BulkOrderFinished(Event, type="products.bulk-order-finished.v1"):
+    """Every row of a file of orders was worked through; so many have each outcome."""
+
+    bulk_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+    done: Plain[int]
+    refused: Plain[int]
+    invalid: Plain[int]
+    not_ordered: Plain[int]
 
 
 class AttemptRefused(RefusedAttempt, type="products.attempt-refused.v1"):
@@ -104,5 +135,8 @@ ProductEvent = (
     | BizzActivated
     | ReferenceChanged
     | VehicleDescribed
+    | TripDriven
     | ProductClosed
 )
+
+BulkOrderEvent = BulkOrderReceived | BulkOrderFinished

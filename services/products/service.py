@@ -7,9 +7,11 @@ from fastapi import FastAPI
 from services.auth.ended_sessions import EndedSessions, must_not_have_ended
 from services.auth.keys import SigningKeys, find_key
 from services.products import api
+from services.products.adapters.bulk_orders import BulkOrders
 from services.products.events import AttemptRefused
 from services.products.reactions import reactions
 from services.products.use_cases import UseCases
+from services.products.use_cases.bulk import BulkOrdering
 from services.products.use_cases.products import CareOfProducts
 from services.products.views.account_payment import AccountPayment
 from services.products.views.bizz_by_device_number import BizzByDeviceNumber
@@ -30,8 +32,8 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
     backbone = Backbone(
         NAME,
         settings,
-        own=("product", "attempt"),
-        views=(reach, OpenProductByPlate(), BizzByDeviceNumber(), Products(), OpenOnAccount()),
+        own=("product", "bulk", "attempt"),
+        views=(reach, OpenProductByPlate(), BizzByDeviceNumber(), Products(), OpenOnAccount(), BulkOrders()),
         hears=("auth", "company", "profiles"),
         heeds=("auth", "profiles"),
         follows=[*(kind for kind in STREAMS if kind != "product"), "key", "session"],
@@ -39,7 +41,13 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
         attempt_refused=AttemptRefused,
     )
     access = Access(backbone.database)
-    use = UseCases(CareOfProducts(backbone.streams, backbone.database, access, backbone.clock))
+    parts = backbone.streams, backbone.database, access, backbone.clock
+    care = CareOfProducts(*parts)
+    bulk = BulkOrdering(
+        *parts, care=care, record_refusal=backbone.record_refusal, must_have_heard=backbone.heard.must_be_fresh
+    )
+    use = UseCases(care, bulk)
+    backbone.runs(bulk.keep_working)
     backbone.reacts(reactions(use))
     door = backbone.door(partial(find_key, backbone.database), partial(must_not_have_ended, backbone.database))
     return backbone, backbone.app(api.routes(use, door), door)

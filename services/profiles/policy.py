@@ -117,6 +117,13 @@ RENAME_ACCOUNT = Operation("account.rename", "rename an account", "account", _AD
 END_ACCOUNT = Operation("account.end", "end an account", "account", (MAIN, STAFF), "C7")
 
 ORDER_PRODUCT = Operation("product.order", "order a product", "account", _ADMINISTRATORS, "A5")
+READ_BULK_ORDER = Operation(
+    "product.read-bulk-order",
+    "see what became of a file of orders",
+    "account",
+    _ADMINISTRATORS_AND_STAFF,
+    "A5",
+)
 LIST_PRODUCTS = Operation("product.list", "list products within reach", "anywhere", _EVERYBODY, "A13")
 READ_PRODUCT = Operation("product.read", "see a product", "product", _EVERYBODY, "A6")
 CHANGE_REFERENCE = Operation(

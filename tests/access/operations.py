@@ -20,6 +20,7 @@ IN_PATH: Mapping[str, str] = {
     "agreement_id": "agreement",
     "account_id": "account",
     "product_id": "product",
+    "bulk_id": "bulk",
     "profile_id": "driver",
     "entity_id": "product",
     "session_id": "late_session",
@@ -156,6 +157,10 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "endFrameworkAgreement": (Ask(policy.END_FRAMEWORK_AGREEMENT, UNCONFIRMED, then="ending-not-confirmed"),),
     # Products
     "orderProduct": (Ask(policy.ORDER_PRODUCT, NO_PLATE, then="plate-malformed"),),
+    "orderInBulk": (Ask(policy.ORDER_PRODUCT, {"file": "no file", "mode": "per-row"}, then="file-not-base64"),),
+    "listBulkOrders": (Ask(policy.READ_BULK_ORDER),),
+    "getBulkOrder": (Ask(policy.READ_BULK_ORDER),),
+    "listBulkOrderRows": (Ask(policy.READ_BULK_ORDER),),
     "listProducts": (Ask(policy.LIST_PRODUCTS),),
     "getProduct": (Ask(policy.READ_PRODUCT),),
     "changeReference": (Ask(policy.CHANGE_REFERENCE, {"reference": "{reference}"}),),

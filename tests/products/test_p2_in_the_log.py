@@ -1,18 +1,31 @@
-"""P2 in the log itself, not only in the view: random commands of several companies on two replicas, with crashes."""
+"""P2 in the log itself, not only in the view: random commands of several companies on two replicas, with crashes.
+
+Plates are ordered by hand and from files, and are free again when a product is closed or an eTicket is used up.
+"""
 
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
+from typing import LiteralString
 
 import httpx
 from hypothesis import given, note
 from hypothesis import strategies as st
 
+from services.products.domain.product import NotAnETicket, ProductIsClosed
 from services.products.events import ETicketOrdered, NumberPlatePaymentOrdered, ProductClosed
+from services.products.use_cases.products import CareOfProducts
+from services.profiles.access import Access
+from shared.actor import Actor
+from shared.cause import Cause
 from shared.envelope import Recorded
+from shared.errors import Unavailable
+from shared.ids import new_id
 from tests.crashes import games, lose_every_connection
 from tests.feed import hears_until, log_of
+from tests.products.bulk import HEADER, sends, worker
 from tests.products.conftest import (
     ANNA,
     CONFIRMED,
@@ -37,7 +50,10 @@ Command = tuple[str, int, int, int]
 COMMANDS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["number-plate-payment", "number-plate-payment", "eticket", "eticket", "close", "close", "crash"]
+            [
+                *("number-plate-payment", "number-plate-payment", "eticket", "eticket", "file", "whole-file"),
+                *("close", "close", "trip", "trip", "crash"),
+            ]
         ),
         st.integers(0, len(CUSTOMERS) - 1),
         st.integers(0, PLATES - 1),
@@ -73,6 +89,7 @@ def test_p2_holds_in_the_log_for_random_commands_of_several_companies_on_two_rep
             for each in replicas:
                 runner.run(each.backbone.close_store())
     assert min(types["product-closed"], types["eticket-ordered"], types["attempt-refused"]) > 0
+    assert min(types["trip-driven"], types["bulk-order-finished"]) > 0
 
 
 async def _opened(replicas: tuple[World, World]) -> None:
@@ -97,8 +114,12 @@ async def _do(
     what, customer, plate, where = command
     if what == "crash":
         return await lose_every_connection(replicas[where].backbone)
-    if what == "close" and not orders[plate]:
+    if what in {"close", "trip"} and not orders[plate]:
         return None
+    if what in {"file", "whole-file"}:
+        return await _order_from_a_file(replicas[where], what, customer, orders, game)
+    if what == "trip":
+        return await _drive(replicas[where], orders[plate][-1][1])
     if what == "close":
         owner, product = orders[plate][-1]
         ask = replicas[where].asked_by(CUSTOMERS[owner][0])
@@ -110,6 +131,36 @@ async def _do(
     note(f"{command}: {answer.status_code} {answer.json().get('code')}")
     assert answer.status_code in {200, 201, 409, 503}, answer.text
     return None
+
+
+async def _order_from_a_file(
+    world: World, what: str, customer: int, orders: dict[int, list[tuple[int, str]]], game: int
+) -> None:
+    """All plates of the game at once; whoever crashes leaves what is left of the file to others."""
+    who, account = CUSTOMERS[customer]
+    file = HEADER + "".join(f"number-plate-payment;DK;G{game}P{plate}\n" for plate in range(PLATES))
+    mode = "per-row" if what == "file" else "all-or-nothing"
+    answer = await sends(world, file, who, account, mode=mode)
+    note(f"{what} by {customer}: {answer.status_code}")
+    assert answer.status_code in {202, 503}, answer.text
+    with suppress(Unavailable):
+        await worker(world).work()
+        if answer.status_code == 202:
+            bulk = answer.json()["bulk_id"]
+            for row in await world.backbone.database.rows(_ORDERED, (bulk,)):
+                orders[row["line"] - 2].append((customer, row["product_id"]))
+
+
+_ORDERED: LiteralString = "SELECT line, product_id FROM bulk_rows WHERE bulk_id = %s AND outcome = 'done'"
+
+
+async def _drive(world: World, product: str) -> None:
+    """A journey of its own; what is no eTicket has no trips, and what is closed none any more."""
+    care = CareOfProducts(
+        world.backbone.streams, world.backbone.database, Access(world.backbone.database), world.backbone.clock
+    )
+    with suppress(NotAnETicket, ProductIsClosed, Unavailable):
+        await care.use_trip(product, new_id("journey"), Cause(Actor("system", "journeys"), "feed"))
 
 
 async def _order(world: World, kind: str, customer: int, plate: str) -> httpx.Response:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial, reduce
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -301,3 +302,12 @@ def test_nothing_is_done_to_a_product_that_nobody_ordered() -> None:
 def test_p3_an_eticket_keeps_the_vehicle_type_that_it_was_ordered_for() -> None:
     described = describe_vehicle(given(ETICKET), make="Scania", model=None, vehicle_type=None, plate=None)
     assert [event.vehicle_type for event in described if isinstance(event, VehicleDescribed)] == ["lorry"]
+
+
+def test_p2_a_plate_is_usable_elsewhere_24_hours_later_also_when_copenhagen_puts_its_clocks_on() -> None:
+    copenhagen = ZoneInfo("Europe/Copenhagen")
+    evening_before = datetime(2025, 3, 29, 20, 0, tzinfo=copenhagen)
+    (ordered,) = order_a_plate_payment(Product(), now=evening_before.astimezone(UTC))
+    assert isinstance(ordered, NumberPlatePaymentOrdered)
+    assert ordered.usable_elsewhere_from.astimezone(copenhagen) == datetime(2025, 3, 30, 21, 0, tzinfo=copenhagen)
+    assert ordered.usable_at_storebaelt_from == datetime(2025, 3, 29, 19, 20, tzinfo=UTC)

@@ -16,8 +16,16 @@ from services.products.domain.product import (
     describe_vehicle,
     dispatch_bizz,
     evolve,
+    use_trip,
 )
-from services.products.events import BizzActivated, BizzDispatched, BizzOrdered, ProductClosed, ProductEvent
+from services.products.events import (
+    BizzActivated,
+    BizzDispatched,
+    BizzOrdered,
+    ProductClosed,
+    ProductEvent,
+    TripDriven,
+)
 from shared.errors import Refusal
 from tests.products.test_product import DEVICE, NOON, order_a_bizz, order_a_plate_payment, order_an_eticket
 
@@ -73,6 +81,7 @@ COMMANDS = st.one_of(
         plate=st.sampled_from([None, "", "AB12345", "ab-12345"]),
     ),
     timed(close_product, confirmed=st.booleans()),
+    timed(use_trip, journey_id=st.sampled_from(["journey-1", "journey-2", "journey-3"])),
 )
 # Most histories begin with a product, many with a bizz on its way, or little would ever happen in them.
 BEGINNINGS: list[list[Command]] = [
@@ -127,3 +136,14 @@ def test_p1_every_bizz_is_ordered_then_dispatched_then_active_and_each_once(comm
         type(event) for event in history_of(commands) if isinstance(event, (BizzOrdered, BizzDispatched, BizzActivated))
     ]
     assert steps == [BizzOrdered, BizzDispatched, BizzActivated][: len(steps)]
+
+
+@settings(deadline=None)
+@given(HISTORIES)
+def test_p3_trips_are_counted_down_by_one_each_journey_once_and_the_last_one_closes(commands: list[Command]) -> None:
+    history = history_of(commands)
+    trips = [event for event in history if isinstance(event, TripDriven)]
+    assert len({trip.journey_id for trip in trips}) == len(trips) <= 2
+    assert [trip.trips_left for trip in trips] == sorted((trip.trips_left for trip in trips), reverse=True)
+    if trips and trips[-1].trips_left == 0:
+        assert isinstance(history[-1], ProductClosed)

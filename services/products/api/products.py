@@ -11,7 +11,7 @@ from services.products.domain.vehicles import Vehicle
 from services.products.events import ProductKind
 from services.products.use_cases.products import CareOfProducts, ETicket
 from services.products.views import products
-from services.products.views.products import Wanted
+from services.products.views.products import State, Wanted
 from services.profiles.consequences import DryRun
 from services.profiles.policy import (
     ACTIVATE_BIZZ,
@@ -37,6 +37,21 @@ OfAccount = Annotated[
 ]
 OfKind = Annotated[ProductKind | None, Query(description="Only products of this kind.")]
 OfReference = Annotated[Line | None, Query(description="Only products with this in their reference (P5).")]
+OfState = Annotated[
+    State | Literal["open"] | None, Query(description="Only products in this state; what is not closed is open.")
+]
+OfCountry = Annotated[
+    str | None, Query(pattern=r"^[A-Za-z]{2}$", description="Only products made for a plate of this country.")
+]
+OfPlate = Annotated[
+    Line | None,
+    Query(description="Only what is made for this plate, or the bizz in the car that has it; spaces do not count."),
+]
+OfDevice = Annotated[Line | None, Query(description="Only the bizz with this device number.")]
+WithText = Annotated[
+    Line | None,
+    Query(description="Only products with this in their reference, plate, VIN, device number, make or model."),
+]
 
 A_PRODUCT = "product-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"
 AN_ACCOUNT = "account-0192f1c0a1b27c3d8e4f5a6b7c8d9e10"
@@ -151,7 +166,7 @@ class Product(Answer):
     account_id: str = Field(examples=[AN_ACCOUNT])
     company_id: str = Field(examples=[A_COMPANY])
     kind: ProductKind = Field(examples=["number-plate-payment"])
-    state: Literal["ordered", "dispatched", "active", "closed"] = Field(
+    state: State = Field(
         examples=["active"], description="What is made for a plate is active from its order on, usable from the times."
     )
     reference: str | None = Field(examples=["Van 12"])
@@ -162,6 +177,9 @@ class Product(Answer):
     usable_elsewhere_from: datetime | None = Field(examples=["2026-03-03T12:00:00Z"])
     vin: str | None = Field(examples=["WVWZZZ1JZXW000001"])
     trips: int | None = Field(examples=[2])
+    trips_left: int | None = Field(
+        examples=[1], description="How many trips of an eTicket are yet to be driven; after the last it is closed (P3)."
+    )
     device_number: str | None = Field(examples=["9208000000000001"])
     vehicle: VehicleInformation
     closed_at: datetime | None = Field(examples=["2026-04-02T12:00:00Z"])
@@ -198,14 +216,31 @@ def _ordering_and_questions(api: APIRouter, use: CareOfProducts, door: Door) -> 
 
     @api.get("/products", operation_id="listProducts", **asks(LIST_PRODUCTS), responses=QUERY)
     async def listed(
+        *,
         caller: Annotated[Caller, Depends(door.caller)],
         account_id: OfAccount = None,
         kind: OfKind = None,
         reference: OfReference = None,
+        state: OfState = None,
+        country: OfCountry = None,
+        plate: OfPlate = None,
+        device_number: OfDevice = None,
+        text: WithText = None,
         after: After = "",
     ) -> ProductsPage:
         """List the products within reach: of the accounts one administers, or the one of a product access (A6, A13)."""
-        found = await use.list_products(Wanted(account_id, kind, reference, after), caller.actor)
+        wanted = Wanted(
+            account_id=account_id,
+            kind=kind,
+            reference=reference,
+            state=state,
+            country=country,
+            plate=plate,
+            device_number=device_number,
+            text=text,
+            after=after,
+        )
+        found = await use.list_products(wanted, caller.actor)
         more = found[-1]["product_id"] if len(found) == products.PAGE else None
         return ProductsPage(items=[Product(**row) for row in found], next=more)
 

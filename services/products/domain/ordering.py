@@ -82,7 +82,8 @@ def order_number_plate_payment(
 
     Raises CountryUnknown, PlateMalformed, ProductAlreadyOrdered, ProductIsClosed, TextMalformed, LooksLikeACardNumber.
     """
-    country, plate = plates.country_code(country), plates.normalised(plate)
+    country = plates.country_code(country)
+    plate = plates.plate_of(country, plate)
     if _already_ordered(product, account_id, "number-plate-payment", plate_key(country, plate)):
         return []
     return [
@@ -121,7 +122,8 @@ def order_eticket(
     Raises ETicketNeedsInvoice, ETicketNotConfirmed, TripsOutOfRange, VinMalformed, VehicleTypeUnknown, and what a
     number plate payment raises.
     """
-    country, plate = plates.country_code(country), plates.normalised(plate)
+    country = plates.country_code(country)
+    plate = plates.plate_of(country, plate)
     if _already_ordered(product, account_id, "eticket", plate_key(country, plate)):
         return []
     if payment != "invoice":

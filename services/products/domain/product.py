@@ -2,6 +2,8 @@
 
 A7   The plate of a number plate payment or an eTicket is the product; only a bizz carries a plate that may change.
 P1   A bizz is ordered, then dispatched with its device number, then active.
+P3   An eTicket is used up when its trips are driven, each journey counted once: then it is closed like any other (P4),
+     so its plate is free again (P2) and access to it ends (A8).
 P4   Closing is confirmed, takes effect at once here and within 24 hours at partners. A closed product stays as it is.
 P5   Every product may carry a reference, a name of the customer's own.
 """
@@ -24,6 +26,7 @@ from services.products.events import (
     ProductEvent,
     ProductKind,
     ReferenceChanged,
+    TripDriven,
     VehicleDescribed,
 )
 from shared.errors import Conflict, Invalid, NotFound
@@ -69,6 +72,13 @@ class BizzNotDispatched(Conflict):
     rule = "P1"
 
 
+class NotAnETicket(Conflict):
+    """Only an eTicket has trips."""
+
+    code = "not-an-eticket"
+    rule = "P3"
+
+
 class PlateIsTheProduct(Conflict):
     """The plate of a number plate payment or an eTicket cannot be changed: close it and order a new one."""
 
@@ -89,6 +99,9 @@ class Product:
     active: bool = False
     reference: str | None = None
     vehicle: Vehicle = field(default_factory=Vehicle)
+    trips_left: int = 0
+    driven: frozenset[str] = frozenset()
+    """The journeys that used up trips: each of them may be told of again, and counts once."""
     closed: bool = False
 
 
@@ -104,7 +117,8 @@ def evolve(product: Product, event: ProductEvent) -> Product:
         case ETicketOrdered():
             vehicle = Vehicle(vehicle_type=event.vehicle_type)
             plate = plate_key(event.country, event.plate)
-            return replace(_ordered(product, event), kind="eticket", plate=plate, vehicle=vehicle)
+            ticket = replace(_ordered(product, event), kind="eticket", plate=plate, vehicle=vehicle)
+            return replace(ticket, trips_left=event.trips)
         case BizzDispatched(device_number=number):
             return replace(product, device_number=number)
         case BizzActivated():
@@ -113,6 +127,8 @@ def evolve(product: Product, event: ProductEvent) -> Product:
             return replace(product, reference=reference)
         case VehicleDescribed(make=make, model=model, vehicle_type=kind, plate=sits_in):
             return replace(product, vehicle=Vehicle(make, model, kind, sits_in))
+        case TripDriven(journey_id=journey, trips_left=left):
+            return replace(product, driven=product.driven | {journey}, trips_left=left)
         case ProductClosed():
             return replace(product, closed=True)
         case _:
@@ -188,11 +204,29 @@ def close_product(product: Product, *, confirmed: bool, now: datetime) -> list[P
         return []
     if not confirmed:
         raise ClosingNotConfirmed
-    return [
-        ProductClosed(
-            product_id=product.id, account_id=product.account_id, closed_at_partners_by=now + CLOSED_AT_PARTNERS_WITHIN
-        )
-    ]
+    return [_closed(product, now)]
+
+
+def use_trip(product: Product, *, journey_id: str, now: datetime) -> list[ProductEvent]:
+    """A journey was driven on an eTicket: one trip less, and after the last one it is closed (P3, P4).
+
+    Raises NotFound, NotAnETicket, ProductIsClosed.
+    """
+    _must_exist(product)
+    if product.kind != "eticket":
+        raise NotAnETicket
+    if journey_id in product.driven:
+        return []
+    _must_be_open(product)
+    left = product.trips_left - 1
+    driven = TripDriven(product_id=product.id, account_id=product.account_id, journey_id=journey_id, trips_left=left)
+    return [driven, _closed(product, now)] if left == 0 else [driven]
+
+
+def _closed(product: Product, now: datetime) -> ProductClosed:
+    return ProductClosed(
+        product_id=product.id, account_id=product.account_id, closed_at_partners_by=now + CLOSED_AT_PARTNERS_WITHIN
+    )
 
 
 def as_reference(text: str | None) -> str | None:

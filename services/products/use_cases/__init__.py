@@ -1,10 +1,12 @@
 """What products does, one file for each thing that people do with it.
 
+bulk.py      ordering from a file
 products.py  ordering products, changing and closing them, finding them
 """
 
 from dataclasses import dataclass
 
+from services.products.use_cases.bulk import BulkOrdering
 from services.products.use_cases.products import CareOfProducts
 
 
@@ -13,3 +15,4 @@ class UseCases:
     """The commands and questions of products."""
 
     products: CareOfProducts
+    bulk: BulkOrdering

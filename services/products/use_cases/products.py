@@ -62,12 +62,19 @@ class CareOfProducts:
 
     # Ordering ---------------------------------------------------------------------------------------------------------
 
+    async def ordering(self, account_id: str, cause: Cause) -> tuple[Row, Cause]:
+        """The account that an order is for, and the cause it is made under. Raises NotFound, NotPermitted."""
+        account = await payment_of(self._database, account_id) or {}
+        permit = await self._access.require(cause.actor, policy.ORDER_PRODUCT, account_id, exists=bool(account))
+        cause = permit.covers(cause).guarded_by(account_must_be_open(account_id))
+        return {**account, "account_id": account_id}, cause
+
     async def order_bizz(self, account_id: str, reference: str | None, cause: Cause) -> Written:
         """Order a bizz on an account (P1).
 
         Raises NotFound, NotPermitted, AccountHasEnded, TextMalformed, LooksLikeACardNumber.
         """
-        account, cause = await self._ordering(account_id, cause)
+        account, cause = await self.ordering(account_id, cause)
         return await self._order(account, partial(ordering.order_bizz, reference=reference), cause)
 
     async def order_number_plate_payment(
@@ -78,7 +85,7 @@ class CareOfProducts:
         Raises NotFound, NotPermitted, AccountHasEnded, PlateTaken, CountryUnknown, PlateMalformed, TextMalformed,
         LooksLikeACardNumber.
         """
-        account, cause = await self._ordering(account_id, cause)
+        account, cause = await self.ordering(account_id, cause)
         decide = partial(
             ordering.order_number_plate_payment, country=country, plate=plate, reference=reference, now=self._clock()
         )
@@ -90,7 +97,7 @@ class CareOfProducts:
         Raises ETicketNeedsInvoice, ETicketNotConfirmed, TripsOutOfRange, VinMalformed, VehicleTypeUnknown, and what a
         number plate payment raises.
         """
-        account, cause = await self._ordering(account_id, cause)
+        account, cause = await self.ordering(account_id, cause)
         decide = partial(ordering.order_eticket, payment=account["payment"], **asdict(ticket), now=self._clock())
         return await self._order(account, decide, cause)
 
@@ -131,6 +138,17 @@ class CareOfProducts:
         """Take a bizz into use (P1). Raises NotFound, NotPermitted, BizzNotDispatched, NotABizz, ProductIsClosed."""
         return await self._change(policy.ACTIVATE_BIZZ, product_id, rules.activate_bizz, cause)
 
+    # What follows from journeys ---------------------------------------------------------------------------------------
+
+    async def use_trip(self, product_id: str, journey_id: str, cause: Cause) -> Written:
+        """A journey that counts was driven on an eTicket; told of again, it changes nothing (P3, P7).
+
+        Nobody may be asked for this: whoever takes in the journeys calls it. Raises NotFound, NotAnETicket,
+        ProductIsClosed; what is refused is kept aside with the refusal's code.
+        """
+        decide = partial(rules.use_trip, journey_id=journey_id, now=self._clock())
+        return await self._streams.change(PRODUCTS, product_id, decide, cause.answering(product_id=product_id))
+
     # What follows from other services ---------------------------------------------------------------------------------
 
     async def close_everything_on(self, account_id: str, cause: Cause) -> Written:
@@ -162,13 +180,6 @@ class CareOfProducts:
         return await foresee(self._database, events, actor)
 
     # ------------------------------------------------------------------------------------------------------------------
-
-    async def _ordering(self, account_id: str, cause: Cause) -> tuple[Row, Cause]:
-        """The account that an order is for, and the cause it is made under. Raises NotFound, NotPermitted."""
-        account = await payment_of(self._database, account_id) or {}
-        permit = await self._access.require(cause.actor, policy.ORDER_PRODUCT, account_id, exists=bool(account))
-        cause = permit.covers(cause).guarded_by(account_must_be_open(account_id))
-        return {**account, "account_id": account_id}, cause
 
     def _closing(self, product_ids: Sequence[str]) -> Sequence[Change[Product]]:
         decide = partial(rules.close_product, confirmed=True, now=self._clock())
