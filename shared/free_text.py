@@ -34,8 +34,7 @@ def line(text: str, *, most: int) -> str:
     kept = " ".join(text.split())
     if not kept or len(kept) > most or not kept.isprintable():
         raise TextMalformed(most=most)
-    if _holds_a_card_number(kept):
-        raise LooksLikeACardNumber
+    must_not_hold_a_card_number(kept)
     return kept
 
 
@@ -44,7 +43,14 @@ def optional_line(text: str | None, *, most: int) -> str | None:
     return line(text, most=most) if text and not text.isspace() else None
 
 
-def _holds_a_card_number(text: str) -> bool:
+def must_not_hold_a_card_number(text: str) -> None:
+    """Raises LooksLikeACardNumber (P6)."""
+    if holds_a_card_number(text):
+        raise LooksLikeACardNumber
+
+
+def holds_a_card_number(text: str) -> bool:
+    """Whether there is a stretch of digits in it, spaces and hyphens aside, that could be one."""
     # NFKC, because a full-width number is as much a number; \d and int() know the digits of every script.
     runs = _DIGIT_GROUPS.findall(unicodedata.normalize("NFKC", text))
     return any(_is_card_number(digits) for run in runs for digits in _neighbours(re.findall(r"\d+", run)))

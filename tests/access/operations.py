@@ -19,6 +19,7 @@ IN_PATH: Mapping[str, str] = {
     "company_id": "company",
     "agreement_id": "agreement",
     "account_id": "account",
+    "card_id": "card",
     "product_id": "product",
     "profile_id": "driver",
     "entity_id": "product",
@@ -97,6 +98,7 @@ COMPANY = {
 }
 NO_PLATE = {"kind": "number-plate-payment", "country": "DK", "plate": "-"}
 VEHICLE = {"make": "{make}", "model": "{model}", "vehicle_type": "lorry", "plate": "{vehicle_plate}"}
+PAYMENT_CARD = {"token": "tok_0001", "brand": "visa", "last_four": "4242", "expiry_month": 12, "expiry_year": 2030}
 NOT_A_KEY = {"Idempotency-Key": "two words"}
 NO_CODE_ASKED_FOR = {"Cookie": "__Host-challenge=nobody-asked-for-a-code-here"}
 
@@ -155,6 +157,12 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "closeProduct": (Ask(policy.CLOSE_PRODUCT, UNCONFIRMED, then="closing-not-confirmed"),),
     "dispatchBizz": (Ask(policy.DISPATCH_BIZZ, {"device_number": "1"}, then="device-number-malformed"),),
     "activateBizz": (Ask(policy.ACTIVATE_BIZZ, then="bizz-not-dispatched"),),
+    # Payment cards: who pays by invoice has none.
+    "listPaymentCards": (Ask(policy.LIST_CARDS),),
+    "addPaymentCard": (Ask(policy.ADD_CARD, PAYMENT_CARD, then="account-pays-by-invoice"),),
+    "replacePaymentCard": (Ask(policy.REPLACE_CARD, PAYMENT_CARD, then="not-found"),),
+    "choosePaymentCard": (Ask(policy.CHOOSE_CARD, then="not-found"),),
+    "removePaymentCard": (Ask(policy.REMOVE_CARD, then="not-found"),),
     # People: granting what somebody holds, and revoking what they do not hold, changes nothing.
     "createProfile": (
         Ask(policy.GRANT_MAIN_ADMINISTRATOR, _person("main_administrator", MAIN, "agreement")),

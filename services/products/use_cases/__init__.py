@@ -1,10 +1,12 @@
 """What products does, one file for each thing that people do with it.
 
+cards.py     the payment cards of an account: added, replaced, chosen, removed
 products.py  ordering products, changing and closing them, finding them
 """
 
 from dataclasses import dataclass
 
+from services.products.use_cases.cards import CareOfCards
 from services.products.use_cases.products import CareOfProducts
 
 
@@ -13,3 +15,4 @@ class UseCases:
     """The commands and questions of products."""
 
     products: CareOfProducts
+    cards: CareOfCards
