@@ -78,8 +78,8 @@ def _changes(**of: dict[str, str]) -> dict[str, Any]:
 
 MAIN, ACCOUNT, PRODUCT = policy.MAIN, policy.ACCOUNT, policy.PRODUCT
 UNCONFIRMED = {"confirm": False}
-CARD = "4111 1111 1111 1111"
-"""A card number: refused in any text, by a rule that comes after all questions of access."""
+TOO_LONG = "x" * 150
+"""Longer than any name: refused by a rule that comes after all questions of access."""
 CONTACT = {
     "contact_person": "{contact_person}",
     "contact_email": "{contact_email}",
@@ -142,7 +142,7 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "openFrameworkAgreement": (
         Ask(policy.OPEN_FRAMEWORK_AGREEMENT, {"main_administrator": SOMEBODY}, then="framework-agreement-exists"),
     ),
-    "createSubAccount": (Ask(policy.CREATE_SUB_ACCOUNT, {"name": CARD}, then="looks-like-a-card-number"),),
+    "createSubAccount": (Ask(policy.CREATE_SUB_ACCOUNT, {"name": TOO_LONG}, then="text-malformed"),),
     "listAccounts": (Ask(policy.LIST_ACCOUNTS),),
     "getAccount": (Ask(policy.READ_ACCOUNT),),
     "renameAccount": (Ask(policy.RENAME_ACCOUNT, {"name": "{account_name}"}),),
@@ -231,7 +231,7 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "listProfiles": (Ask(policy.LIST_PEOPLE),),
     "getProfile": (Ask(policy.READ_PERSON),),
     "getOwnProfile": (Ask(policy.READ_ONESELF),),
-    "changeOwnContactDetails": (Ask(policy.CHANGE_ONESELF, {"name": CARD}, then="looks-like-a-card-number"),),
+    "changeOwnContactDetails": (Ask(policy.CHANGE_ONESELF, {"name": TOO_LONG}, then="text-malformed"),),
     # About access and what was
     "readPolicy": (Ask(policy.READ_POLICY),),
     "explainAccess": (

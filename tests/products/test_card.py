@@ -126,13 +126,14 @@ def test_p6_the_charged_card_is_removed_only_when_it_is_the_last() -> None:
 
 
 def test_p6_what_the_account_does_not_have_is_no_card() -> None:
-    for decide in (
+    decisions: tuple[Callable[[], list[CardEvent]], ...] = (
         lambda: remove_card(with_two(), card_id="card-9"),
         lambda: choose_card(with_two(), card_id="card-9", payment="card", now=NOON),
         lambda: replace_card(
             with_two(), card_id="card-9", new_card_id="card-3", payment="invoice", face=VISA, now=NOON
         ),
-    ):
+    )
+    for decide in decisions:
         with pytest.raises(NotFound):
             decide()
 
@@ -192,11 +193,12 @@ def test_p6_a_card_is_good_to_the_end_of_its_month_in_copenhagen(month: int, yea
 def test_p6_a_card_is_taken_and_chosen_until_the_instant_in_which_it_ends(off: timedelta, refused: bool) -> None:
     at, cards = THE_VISA_ENDS + off, given(added(Cards(), "card-1", DANKORT))
     cards = reduce(evolve, added(cards, "card-2", VISA), cards)
-    for decide in (
+    decisions: tuple[Callable[[], list[CardEvent]], ...] = (
         lambda: added(Cards(), "card-1", now=at),
         lambda: choose_card(cards, card_id="card-2", payment="card", now=at),
         lambda: replace_card(cards, card_id="card-1", new_card_id="card-3", payment="card", face=VISA, now=at),
-    ):
+    )
+    for decide in decisions:
         if refused:
             with pytest.raises(CardHasExpired):
                 decide()
