@@ -30,6 +30,7 @@ from services.auth.upkeep import Upkeep
 from services.auth.use_cases import UseCases
 from services.auth.use_cases.all_they_hold import AllTheyHold
 from services.auth.use_cases.asking import AskingForCodes
+from services.auth.use_cases.card_mails import CardMails
 from services.auth.use_cases.email_change import EmailChange
 from services.auth.use_cases.grant_mails import GrantMails
 from services.auth.use_cases.key_rotation import KeyRotation
@@ -125,7 +126,7 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
         views=(StaffByAddress(), OpenSessions(), LoginMethods(), signing_keys, people, reach, *kept_beside_the_log),
         hears=("profiles", "company", "products"),
         heeds=("profiles",),
-        follows=("profile", "company", "product"),
+        follows=("profile", "company", "product", "cards"),
         copies=(people, reach, Names()),
         attempt_refused=AttemptRefused,
         clock=clock,
@@ -157,6 +158,7 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
         reinvitations=Reinvitations(**parts, all_they_hold=all_they_hold),
         staff=StaffMembers(streams, database),
         grant_mails=GrantMails(streams, clock),
+        card_mails=CardMails(streams, clock),
     )
     upkeep = Upkeep(**parts, rotation=rotation, clock_check=clock_check)
     post = Post(settings.smtp_url, settings.mail_from, clock)

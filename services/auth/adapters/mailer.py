@@ -180,7 +180,14 @@ class Mailer:
         assert mail.about is not None  # noqa: S101 (a mail has a code or is about something)
         if mail.kind == "security":
             return letters.security(reader, mail.about["what"], self._site, where, mail.queued_at)
+        if mail.kind == "card":
+            return await self._about_a_card(mail.about, reader)
         return await self._about_a_grant(mail, mail.about, reader)
+
+    async def _about_a_card(self, about: Mapping[str, Any], reader: Reader) -> Letter:
+        known = await names.named(self._database, about["account"])
+        account = known[about["account"]][1] if known else None
+        return letters.card(reader, about["what"], about, account=account, site=self._site)
 
     async def _about_a_grant(self, mail: Mail, about: Mapping[str, str], reader: Reader) -> Letter:
         wanted = letters.names_in(about)

@@ -23,6 +23,9 @@ SecurityNotice = Literal[
 ]
 """What somebody is told about their login (C-25, S-27)."""
 
+CardNotice = Literal["expiring", "expired"]
+"""What an administrator is told about the payment card that is charged (P6)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
@@ -70,3 +73,9 @@ class Words:
     security_subject: str
     security: Mapping[SecurityNotice, str]
     security_advice: str
+
+    card_subject: Mapping[CardNotice, str]
+    card: Mapping[CardNotice, str]
+    card_advice: str
+    another_brand: str
+    the_account: str

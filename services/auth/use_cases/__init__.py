@@ -14,11 +14,13 @@ all_they_hold.py  who may act on somebody's whole login
 reinvitations.py  somebody lost everything, and two people let them begin again
 staff.py          who of customer service may log in
 grant_mails.py    telling people what they were granted
+card_mails.py     telling administrators that the card of their account expires
 """
 
 from dataclasses import dataclass
 
 from services.auth.use_cases.asking import AskingForCodes
+from services.auth.use_cases.card_mails import CardMails
 from services.auth.use_cases.email_change import EmailChange
 from services.auth.use_cases.grant_mails import GrantMails
 from services.auth.use_cases.key_rotation import KeyRotation
@@ -44,3 +46,4 @@ class UseCases:
     reinvitations: Reinvitations
     staff: StaffMembers
     grant_mails: GrantMails
+    card_mails: CardMails
