@@ -28,6 +28,7 @@ from shared.eventstore.streams import Streams
 from shared.health import Health
 from shared.heard import Ages, Heard
 from shared.http import problems
+from shared.http.card_numbers import must_carry_no_card_number
 from shared.http.denied import must_name_its_rows
 from shared.http.door import Door, MustStand
 from shared.http.edge import Edge
@@ -129,7 +130,7 @@ class Backbone:
         )
         problems.install(app)
         app.add_exception_handler(Refusal, door.refused)
-        app.include_router(routes, dependencies=[Depends(must_name_its_rows)])
+        app.include_router(routes, dependencies=[Depends(must_name_its_rows), Depends(must_carry_no_card_number)])
         app.include_router(health.routes(self.name, self.look))
         app.add_middleware(Edge)
         return app

@@ -34,8 +34,7 @@ def line(text: str, *, most: int) -> str:
     kept = " ".join(text.split())
     if not kept or len(kept) > most or not kept.isprintable():
         raise TextMalformed(most=most)
-    if _holds_a_card_number(kept):
-        raise LooksLikeACardNumber
+    must_not_hold_a_card_number(kept)
     return kept
 
 
@@ -49,7 +48,14 @@ def folded(text: str | None) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text or "").casefold())
 
 
-def _holds_a_card_number(text: str) -> bool:
+def must_not_hold_a_card_number(text: str) -> None:
+    """Raises LooksLikeACardNumber (P6)."""
+    if holds_a_card_number(text):
+        raise LooksLikeACardNumber
+
+
+def holds_a_card_number(text: str) -> bool:
+    """Whether there is a stretch of digits in it, spaces and hyphens aside, that could be one."""
     # NFKC, because a full-width number is as much a number; \d and int() know the digits of every script.
     runs = _DIGIT_GROUPS.findall(unicodedata.normalize("NFKC", text))
     return any(_is_card_number(digits) for run in runs for digits in _neighbours(re.findall(r"\d+", run)))

@@ -1,7 +1,8 @@
 """Whenever another service says X, auth does Y.
 
-A mail about a grant is a reaction, not a view: a view may be rebuilt at any time, and that must mail nobody. Its commit
-carries the queue's row and the inbox's entry, so one grant is one mail, whatever is delivered again.
+A mail about a grant or a payment card is a reaction, not a view: a view may be rebuilt at any time, and that must mail
+nobody. Its commit carries the queue's rows and the inbox's entry, so one grant is one mail, whatever is delivered
+again.
 """
 
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from services.auth.use_cases import UseCases
 from services.auth.use_cases.change_mails import Closed
 from services.company.events import ChangeRequestApproved, ChangeRequestDeclined, ChangeRequestWithdrawn
+from services.products.events import PaymentCardExpired, PaymentCardExpiring
 from services.profiles.events import (
     AccountAdministratorGranted,
     EmailChanged,
@@ -50,6 +52,12 @@ def reactions(use: UseCases) -> Mapping[type[Event], Reaction]:
             return  # they know
         await use.change_mails.tell_what_became_of(closed, event_id=recorded.id, closed_at=recorded.time, cause=cause)
 
+    async def whenever_a_charged_card_expires_its_administrators_are_told(recorded: Recorded, cause: Cause) -> None:
+        account_id, about = _of_a_card(recorded)
+        await use.card_mails.tell_administrators(
+            account_id, about, event_id=recorded.id, said_at=recorded.time, cause=cause
+        )
+
     return {
         ChangeRequestApproved: whenever_a_change_request_is_closed_its_company_is_told,
         ChangeRequestDeclined: whenever_a_change_request_is_closed_its_company_is_told,
@@ -59,6 +67,8 @@ def reactions(use: UseCases) -> Mapping[type[Event], Reaction]:
         MainAdministratorGranted: whenever_somebody_is_granted_something_they_are_told,
         AccountAdministratorGranted: whenever_somebody_is_granted_something_they_are_told,
         ProductAccessGranted: whenever_somebody_is_granted_something_they_are_told,
+        PaymentCardExpiring: whenever_a_charged_card_expires_its_administrators_are_told,
+        PaymentCardExpired: whenever_a_charged_card_expires_its_administrators_are_told,
     }
 
 
@@ -74,3 +84,12 @@ def _in_short(recorded: Recorded) -> tuple[str, Mapping[str, str]]:
         case other:
             raise TypeError(f"{other.type} grants nothing")
     return profile, {"grant": grant, "of": of, "company": company, "by": str(recorded.actor)}
+
+
+def _of_a_card(recorded: Recorded) -> tuple[str, Mapping[str, str]]:
+    """The account, and what the mail has to say of the card that it is charged to."""
+    said = recorded.data
+    assert isinstance(said, (PaymentCardExpiring, PaymentCardExpired))  # noqa: S101 (narrows: registered for them)
+    what = "expiring" if isinstance(said, PaymentCardExpiring) else "expired"
+    card = {"brand": said.brand, "last_four": said.last_four, "month": said.expiry_month, "year": said.expiry_year}
+    return said.account_id, {"what": what, "account": said.account_id, **{name: str(of) for name, of in card.items()}}

@@ -1,12 +1,9 @@
 """Wiring of auth: the only file that knows all the others; no logic."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
 
-import psycopg
 from fastapi import FastAPI
 from pydantic import Field, SecretStr, model_validator
 
@@ -33,6 +30,7 @@ from services.auth.upkeep import Upkeep
 from services.auth.use_cases import UseCases
 from services.auth.use_cases.all_they_hold import AllTheyHold
 from services.auth.use_cases.asking import AskingForCodes
+from services.auth.use_cases.card_mails import CardMails
 from services.auth.use_cases.change_mails import ChangeMails
 from services.auth.use_cases.email_change import EmailChange
 from services.auth.use_cases.grant_mails import GrantMails
@@ -53,10 +51,9 @@ from services.auth.views.people import People
 from services.auth.views.staff import StaffByAddress
 from services.profiles.access import Access
 from services.profiles.reach import Reach
+from shared.again import again_and_again
 from shared.backbone import Backbone
 from shared.clock import Clock, system_clock
-from shared.errors import Refusal
-from shared.logs import log
 from shared.settings import ServiceSettings
 
 NAME = "auth"
@@ -130,7 +127,7 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
         views=(StaffByAddress(), OpenSessions(), LoginMethods(), signing_keys, people, reach, *kept_beside_the_log),
         hears=("profiles", "company", "products"),
         heeds=("profiles",),
-        follows=("profile", "company", "product"),
+        follows=("profile", "company", "product", "cards"),
         copies=(people, reach, Names()),
         attempt_refused=AttemptRefused,
         clock=clock,
@@ -163,6 +160,7 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
         staff=StaffMembers(streams, database),
         grant_mails=GrantMails(streams, clock),
         change_mails=ChangeMails(streams, clock),
+        card_mails=CardMails(streams, clock),
     )
     upkeep = Upkeep(**parts, rotation=rotation, clock_check=clock_check)
     post = Post(settings.smtp_url, settings.mail_from, clock)
@@ -186,7 +184,7 @@ def assemble(settings: Settings, clock: Clock = system_clock) -> Auth:
         (upkeep.watch_clock, 60.0),
         (upkeep.forget_old, 600.0),
     ):
-        backbone.runs(_again_and_again(work, pause_seconds))
+        backbone.runs(again_and_again(work, pause_seconds))
     door = backbone.door(partial(find_key, database), partial(must_be_open, database))
     return Auth(backbone, use, upkeep, mailer, backbone.app(api.routes(use, door), door))
 
@@ -199,19 +197,3 @@ def build(settings: Settings) -> tuple[Backbone, FastAPI]:
 
 def _revealed(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret else None
-
-
-def _again_and_again(
-    work: Callable[[], Awaitable[None]], pause_seconds: float
-) -> Callable[[], Coroutine[Any, Any, None]]:
-    async def run() -> None:
-        while True:
-            try:
-                await work()
-            except (Refusal, psycopg.Error) as failure:
-                log.warning("will be tried again", work=work.__qualname__, error=repr(failure))
-            except Exception as defect:  # noqa: BLE001 (a defect in one round must not end all later ones)
-                log.error("defect", work=work.__qualname__, error=type(defect).__name__, exc_info=defect)
-            await asyncio.sleep(pause_seconds)
-
-    return run

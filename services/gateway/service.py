@@ -22,6 +22,7 @@ from services.gateway.refusing import NotOverHttp
 from services.gateway.routing import Routes
 from services.gateway.seals import Seals
 from shared.http import problems
+from shared.http.card_numbers import must_carry_no_card_number
 from shared.http.denied import must_name_its_rows
 from shared.http.edge import Edge
 
@@ -127,7 +128,7 @@ def _include(
             tries=Buckets(per_second=tries / 60, burst=tries),
             trusted_hops=settings.trusted_proxies,
         ),
-        dependencies=[Depends(must_name_its_rows)],
+        dependencies=[Depends(must_name_its_rows), Depends(must_carry_no_card_number)],
     )
     described = app.openapi()
     own = frozenset((method.upper(), path) for path, method, _ in contract.described(described))

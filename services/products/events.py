@@ -1,6 +1,8 @@
-"""What products says: the life of one bizz, number plate payment or eTicket, from its order to its closing.
+"""What products says: the life of one bizz, number plate payment or eTicket, from its order to its closing, and the
+payment cards of each account.
 
-The stream of an event is its product (`product-…`), or the bulk order (`bulk-…`) that a file of orders is.
+The stream of an event is its product (`product-…`), the bulk order (`bulk-…`) that a file of orders is, or all the
+payment cards of one account (`cards-…`).
 """
 
 from datetime import datetime
@@ -123,6 +125,79 @@ class BulkOrderFinished(Event, type="products.bulk-order-finished.v1"):
     not_ordered: Plain[int]
 
 
+CardRemoval = Literal["removed", "account-ended"]
+
+
+class PaymentCardAdded(Event, type="products.payment-card-added.v1"):
+    """A payment card was added to an account (P6); the payment provider's token of it stands in no event."""
+
+    cards_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+    company_id: Pseudonym[str]
+    card_id: Pseudonym[str]
+    brand: Plain[str]
+    last_four: Personal[str]
+    expiry_month: Personal[int]
+    expiry_year: Personal[int]
+
+
+class PaymentCardReplaced(Event, type="products.payment-card-replaced.v1"):
+    """A new payment card took the place of another one, which is kept no longer (P6)."""
+
+    cards_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+    card_id: Pseudonym[str]
+    """The one before."""
+    new_card_id: Pseudonym[str]
+    brand: Plain[str]
+    last_four: Personal[str]
+    expiry_month: Personal[int]
+    expiry_year: Personal[int]
+
+
+class PaymentCardChosen(Event, type="products.payment-card-chosen.v1"):
+    """From now on this payment card of the account is charged, and no other (P6)."""
+
+    cards_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+    card_id: Pseudonym[str]
+
+
+class PaymentCardRemoved(Event, type="products.payment-card-removed.v1"):
+    """A payment card is kept no longer, nor is its token (P6, C7)."""
+
+    cards_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+    card_id: Pseudonym[str]
+    because: Plain[CardRemoval]
+
+
+class PaymentCardExpiring(Event, type="products.payment-card-expiring.v1"):
+    """The payment card that is charged expires within 30 days; said once (P6)."""
+
+    cards_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+    card_id: Pseudonym[str]
+    brand: Plain[str]
+    last_four: Personal[str]
+    expiry_month: Personal[int]
+    expiry_year: Personal[int]
+    good_until: Plain[datetime]
+
+
+class PaymentCardExpired(Event, type="products.payment-card-expired.v1"):
+    """The payment card that is charged has expired; said once (P6)."""
+
+    cards_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+    card_id: Pseudonym[str]
+    brand: Plain[str]
+    last_four: Personal[str]
+    expiry_month: Personal[int]
+    expiry_year: Personal[int]
+    good_until: Plain[datetime]
+
+
 class AttemptRefused(RefusedAttempt, type="products.attempt-refused.v1"):
     """A rule of products refused an attempt (H1)."""
 
@@ -140,3 +215,11 @@ ProductEvent = (
 )
 
 BulkOrderEvent = BulkOrderReceived | BulkOrderFinished
+CardEvent = (
+    PaymentCardAdded
+    | PaymentCardReplaced
+    | PaymentCardChosen
+    | PaymentCardRemoved
+    | PaymentCardExpiring
+    | PaymentCardExpired
+)

@@ -8,22 +8,28 @@ from services.auth.ended_sessions import EndedSessions, must_not_have_ended
 from services.auth.keys import SigningKeys, find_key
 from services.products import api
 from services.products.adapters.bulk_orders import BulkOrders
+from services.products.adapters.card_tokens import CardTokens
 from services.products.events import AttemptRefused
 from services.products.reactions import reactions
 from services.products.use_cases import UseCases
 from services.products.use_cases.bulk import BulkOrdering
+from services.products.use_cases.cards import CareOfCards
 from services.products.use_cases.products import CareOfProducts
 from services.products.views.account_payment import AccountPayment
 from services.products.views.bizz_by_device_number import BizzByDeviceNumber
+from services.products.views.cards import PaymentCards
 from services.products.views.open_on_account import OpenOnAccount
 from services.products.views.open_product_by_plate import OpenProductByPlate
 from services.products.views.products import Products
 from services.profiles.access import Access
 from services.profiles.reach import STREAMS, Reach
+from shared.again import again_and_again
 from shared.backbone import Backbone
 from shared.settings import ServiceSettings
 
 NAME = "products"
+LOOK_FOR_EXPIRY_SECONDS = 3600.0
+"""Notices go by days; on every replica, where looking twice says nothing twice."""
 
 
 def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
@@ -32,8 +38,11 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
     backbone = Backbone(
         NAME,
         settings,
-        own=("product", "bulk", "attempt"),
-        views=(reach, OpenProductByPlate(), BizzByDeviceNumber(), Products(), OpenOnAccount(), BulkOrders()),
+        own=("product", "bulk", "cards", "attempt"),
+        views=(
+            *(reach, OpenProductByPlate(), BizzByDeviceNumber(), Products(), OpenOnAccount()),
+            *(BulkOrders(), PaymentCards(), CardTokens()),
+        ),
         hears=("auth", "company", "profiles"),
         heeds=("auth", "profiles"),
         follows=[*(kind for kind in STREAMS if kind != "product"), "key", "session"],
@@ -41,13 +50,14 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
         attempt_refused=AttemptRefused,
     )
     access = Access(backbone.database)
-    parts = backbone.streams, backbone.database, access, backbone.clock
+    parts = (backbone.streams, backbone.database, access, backbone.clock)
     care = CareOfProducts(*parts)
     bulk = BulkOrdering(
         *parts, care=care, record_refusal=backbone.record_refusal, must_have_heard=backbone.heard.must_be_fresh
     )
-    use = UseCases(care, bulk)
+    use = UseCases(products=care, bulk=bulk, cards=CareOfCards(*parts))
     backbone.runs(bulk.keep_working)
     backbone.reacts(reactions(use))
+    backbone.runs(again_and_again(use.cards.tell_of_expiry, LOOK_FOR_EXPIRY_SECONDS))
     door = backbone.door(partial(find_key, backbone.database), partial(must_not_have_ended, backbone.database))
     return backbone, backbone.app(api.routes(use, door), door)

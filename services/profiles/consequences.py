@@ -9,6 +9,7 @@ C7   An account that ends closes its open products and ends what is granted on i
      first that its product was closed, it says `product-closed`. The accesses are the same ones.
 A11  Cancelling ends every grant, in the same commit, and every session.
 L4   Whoever is granted something is told by mail.
+P6   The payment cards of an account that ends are removed, too; they are known to products alone, and not told here.
 A13  Nothing is told that lies outside the asker's reach: no access elsewhere, nor whether anything is left of a login.
 A9   Nor whether an address has a login elsewhere: that a profile would be created is not told, and a profile that is
      not within reach yet is nobody (null).

@@ -136,6 +136,12 @@ CLOSE_PRODUCT = Operation("product.close", "close a product", "product", _ADMINI
 DISPATCH_BIZZ = Operation("product.dispatch", "dispatch a bizz", "product", (STAFF,), "P1")
 ACTIVATE_BIZZ = Operation("product.activate", "activate a bizz", "product", (STAFF,), "P1")
 
+LIST_CARDS = Operation("card.list", "see the payment cards of an account", "account", _ADMINISTRATORS_AND_STAFF, "A5")
+ADD_CARD = Operation("card.add", "add a payment card", "account", _ADMINISTRATORS_AND_STAFF, "A5")
+REPLACE_CARD = Operation("card.replace", "replace a payment card", "account", _ADMINISTRATORS_AND_STAFF, "A5")
+CHOOSE_CARD = Operation("card.choose", "choose the card that is charged", "account", _ADMINISTRATORS_AND_STAFF, "A5")
+REMOVE_CARD = Operation("card.remove", "remove a payment card", "account", _ADMINISTRATORS_AND_STAFF, "A5")
+
 GRANT_MAIN_ADMINISTRATOR = Operation(
     "profile.grant-main-administrator", "grant main administrator", "agreement", (MAIN, STAFF), "A4"
 )

@@ -6,6 +6,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.http.card_numbers import written_as_a_card_number
 from shared.http.problems import problem
 from shared.ids import uuid7
 
@@ -30,7 +31,7 @@ class Edge:
             return
         headers = Headers(scope=scope)
         given = headers.get(REQUEST_ID, "")
-        request_id = given if _WELL_FORMED.fullmatch(given) else uuid7().hex
+        request_id = given if _may_be_logged(given) else uuid7().hex
         scope.setdefault("state", {})["request_id"] = request_id
         started = False
 
@@ -49,6 +50,11 @@ class Edge:
                 if not started:
                     response = problem(413, "body-too-large", f"At most {LARGEST_BODY} bytes are read.")
                     await response(scope, receive, send_with_id)
+
+
+def _may_be_logged(request_id: str) -> bool:
+    """It stands in logs and in the history: neither more than an identifier, nor the number of a card (P6)."""
+    return bool(_WELL_FORMED.fullmatch(request_id)) and not written_as_a_card_number(request_id)
 
 
 def _refuse_if_announced_too_large(headers: Headers) -> None:

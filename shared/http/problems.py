@@ -60,6 +60,7 @@ class Problem(BaseModel):
     rule: str | None = Field(default=None, examples=["A8"], description="The number of the rule that refuses.")
     who_could: str | None = Field(default=None, description="Who may do what the asker may not.")
     errors: list[dict[str, str]] | None = Field(default=None, description="What is wrong with which field.")
+    most: int | None = Field(default=None, examples=[60], description="The most characters that the text may have.")
     request_id: str | None = Field(default=None, description="Name it when you ask for help.")
 
 

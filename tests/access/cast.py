@@ -129,6 +129,7 @@ async def _founded(http: httpx.AsyncClient, staff: Person, known: Mapping[str, s
     form = {name: known[name] for name in ("cvr", "legal_name", "account_name")} | {"payment": "invoice"}
     made = await _ask(staff, "/companies", {**contact, **form, "administrator": administrator})
     things |= {"company": made["company_id"], "account": made["account_id"], "number": made["customer_number"]}
+    things["card"] = f"card-{made['account_id'].rpartition('-')[2]}"  # who pays by invoice has none: it is nobody's
     await _first_log_in(company, staff, "administrator")
     things |= await _agreed(staff, company, _named(http, company, "former"), "ended_agreement", "ended_account")
     await _ask(staff, f"/agreements/{things['ended_agreement']}/end", CONFIRMED)

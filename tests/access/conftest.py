@@ -59,6 +59,8 @@ class World:
     theirs: Mapping[str, str]
     """Things of Havnefart by the same names."""
     http: httpx.Client
+    folder: Path
+    """Where it keeps its logs and the mails."""
 
     def ask(
         self, who: str, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
@@ -116,7 +118,7 @@ def _world(folder: Path, url: str, addresses: Mapping[str, str], cast: Cast, htt
         service: known(Addresses(each["DATABASE_URL"], each["DATABASE_OWNER_URL"])) for service, each in told.items()
     }
     sessions = cast.sessions()
-    world = World(url, addresses, databases, sessions, cast.nordlys.things, cast.havnefart.things, http)
+    world = World(url, addresses, databases, sessions, cast.nordlys.things, cast.havnefart.things, http, folder)
     _expired(world)
     sessions[OUTSIDE_TOKEN] = world.token("administrator of the account", "profiles")
     return world

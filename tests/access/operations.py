@@ -19,6 +19,7 @@ IN_PATH: Mapping[str, str] = {
     "company_id": "company",
     "agreement_id": "agreement",
     "account_id": "account",
+    "card_id": "card",
     "product_id": "product",
     "bulk_id": "bulk",
     "profile_id": "driver",
@@ -79,8 +80,8 @@ def _changes(**of: dict[str, str]) -> dict[str, Any]:
 
 MAIN, ACCOUNT, PRODUCT = policy.MAIN, policy.ACCOUNT, policy.PRODUCT
 UNCONFIRMED = {"confirm": False}
-CARD = "4111 1111 1111 1111"
-"""A card number: refused in any text, by a rule that comes after all questions of access."""
+TOO_LONG = "x" * 150
+"""Longer than any name: refused by a rule that comes after all questions of access."""
 CONTACT = {
     "contact_person": "{contact_person}",
     "contact_email": "{contact_email}",
@@ -99,6 +100,7 @@ COMPANY = {
 }
 NO_PLATE = {"kind": "number-plate-payment", "country": "DK", "plate": "-"}
 VEHICLE = {"make": "{make}", "model": "{model}", "vehicle_type": "lorry", "plate": "{vehicle_plate}"}
+PAYMENT_CARD = {"token": "tok_0001", "brand": "visa", "last_four": "4242", "expiry_month": 12, "expiry_year": 2030}
 NOT_A_KEY = {"Idempotency-Key": "two words"}
 NO_CODE_ASKED_FOR = {"Cookie": "__Host-challenge=nobody-asked-for-a-code-here"}
 
@@ -149,7 +151,7 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "declineChangeRequest": (Ask(policy.DECIDE_CHANGE_REQUEST, {"reason": "As it is"}),),
     "approveChangeRequest": (Ask(policy.DECIDE_CHANGE_REQUEST, then="change-request-closed"),),
     "withdrawChangeRequest": (Ask(policy.WITHDRAW_CHANGE_REQUEST, then="change-request-closed"),),
-    "createSubAccount": (Ask(policy.CREATE_SUB_ACCOUNT, {"name": CARD}, then="looks-like-a-card-number"),),
+    "createSubAccount": (Ask(policy.CREATE_SUB_ACCOUNT, {"name": TOO_LONG}, then="text-malformed"),),
     "listAccounts": (Ask(policy.LIST_ACCOUNTS),),
     "getAccount": (Ask(policy.READ_ACCOUNT),),
     "renameAccount": (Ask(policy.RENAME_ACCOUNT, {"name": "{account_name}"}),),
@@ -168,6 +170,12 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "closeProduct": (Ask(policy.CLOSE_PRODUCT, UNCONFIRMED, then="closing-not-confirmed"),),
     "dispatchBizz": (Ask(policy.DISPATCH_BIZZ, {"device_number": "1"}, then="device-number-malformed"),),
     "activateBizz": (Ask(policy.ACTIVATE_BIZZ, then="bizz-not-dispatched"),),
+    # Payment cards: who pays by invoice has none.
+    "listPaymentCards": (Ask(policy.LIST_CARDS),),
+    "addPaymentCard": (Ask(policy.ADD_CARD, PAYMENT_CARD, then="account-pays-by-invoice"),),
+    "replacePaymentCard": (Ask(policy.REPLACE_CARD, PAYMENT_CARD, then="not-found"),),
+    "choosePaymentCard": (Ask(policy.CHOOSE_CARD, then="not-found"),),
+    "removePaymentCard": (Ask(policy.REMOVE_CARD, then="not-found"),),
     # People: granting what somebody holds, and revoking what they do not hold, changes nothing.
     "createProfile": (
         Ask(policy.GRANT_MAIN_ADMINISTRATOR, _person("main_administrator", MAIN, "agreement")),
@@ -236,7 +244,7 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "listProfiles": (Ask(policy.LIST_PEOPLE),),
     "getProfile": (Ask(policy.READ_PERSON),),
     "getOwnProfile": (Ask(policy.READ_ONESELF),),
-    "changeOwnContactDetails": (Ask(policy.CHANGE_ONESELF, {"name": CARD}, then="looks-like-a-card-number"),),
+    "changeOwnContactDetails": (Ask(policy.CHANGE_ONESELF, {"name": TOO_LONG}, then="text-malformed"),),
     # About access and what was
     "readPolicy": (Ask(policy.READ_POLICY),),
     "explainAccess": (

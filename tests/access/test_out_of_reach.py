@@ -47,7 +47,7 @@ def foreign(world: World, of_theirs: Shown) -> list[str]:
     """Every identifier that Nordlys' people are shown and nobody of Havnefart is; and what nobody is shown any more."""
     own = {thing for thing in world.ours.values() if IDENTIFIER.fullmatch(thing)}
     shown = shown_to_all(world, OURS, world.ours).identifiers
-    gone = {world.ours[name] for name in ("ended_agreement", "former_session", "late_session")}
+    gone = {world.ours[name] for name in ("ended_agreement", "former_session", "late_session", "card")}
     assert own - shown <= gone, "of whoever was in it nobody is left"
     # Havnefart's people may have been shown some of them: what they named themselves, in an attempt of theirs (H1).
     return few_of_each((shown - of_theirs.identifiers) | own, {kind_of(one) for one in own})
@@ -136,8 +136,8 @@ def test_z03_each_identifier_in_each_place_of_each_operation(world: World, forei
         own = {**world.theirs, "oneself": world.theirs["driver"]}
         none = twin(identifier)
         one, other = (request.send(world, who, {**own, name: each}, more) for each in (identifier, none))
-        status, said = _of_nobody(world, request, name, identifier), f"{request} {dict(more)}, as {name}"
-        recorded = not more and status == 404 and request.fits(name, identifier)
+        status, said = of_nobody(world, request, name, identifier, who), f"{request} {dict(more)}, as {name}"
+        recorded = not more and status in {403, 404} and request.fits(name, identifier)
         return Pair(said, who, identifier, none, one, other, recorded, status)
 
     pairs = at_once(put, cells)
@@ -146,10 +146,16 @@ def test_z03_each_identifier_in_each_place_of_each_operation(world: World, forei
     assert said == {pair.said for pair in pairs if pair.recorded}, "each was attempted with what fits there, too"
 
 
-def _of_nobody(world: World, request: Request, name: str, identifier: str) -> int:
-    """404, but for what cannot stand in a query: the wrong kind of thing there is a mistake, whosever it is."""
+def of_nobody(world: World, request: Request, name: str, identifier: str, who: str) -> int:
+    """404, but for what cannot stand in a query: the wrong kind of thing there is a mistake, whosever it is.
+
+    Of a card the account decides: who may not on their own account is told so, whatever card they name.
+    """
     own = world.theirs.get(name, world.theirs["driver"])
-    return 422 if name in names_in(request.ask.query) and kind_of(identifier) != kind_of(own) else 404
+    if name in names_in(request.ask.query) and kind_of(identifier) != kind_of(own):
+        return 422
+    may_not = Expectation().of(request.ask, BY_ROLE[AT_HOME[who]]).status == 403
+    return 403 if name == "card" and may_not and request.fits(name, identifier) else 404
 
 
 def _fitting(world: World, name: str, foreign: list[str], who: str) -> list[str]:

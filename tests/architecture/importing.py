@@ -7,6 +7,7 @@ from tests.architecture.tree import imports, is_within, service_of, sources
 
 PURE = (
     *("abc", "collections", "dataclasses", "datetime", "decimal", "enum", "functools", "itertools", "math", "re"),
+    "zoneinfo",
     *("string", "types", "typing", "unicodedata", "idna"),
 )
 """What a rule may be written with: nothing that knows the time, the machine or chance."""

@@ -11,7 +11,7 @@ import pytest
 
 from services.auth.adapters import letters
 from services.auth.adapters.letters import WORDS, Letter, Reader, what_was_granted
-from services.auth.adapters.words import Decision, SecurityNotice
+from services.auth.adapters.words import CardNotice, Decision, SecurityNotice
 from services.auth.adapters.words_danish import DANISH
 from services.auth.adapters.words_english import ENGLISH
 from services.auth.domain.whereabouts import Language, Whereabouts
@@ -20,6 +20,8 @@ from services.company.events import ChangeKind
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SITE = "https://self.example.com"
 WHERE = Whereabouts("Firefox, Windows", "192.0.2.0/24", "da")
+CARD = {"brand": "visa-dankort", "last_four": "4242", "month": "4", "year": "2027"}
+CARD_NOTICES: tuple[CardNotice, ...] = get_args(CardNotice)
 LANGUAGES: tuple[Language, ...] = ("en", "da")
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
 
@@ -42,6 +44,7 @@ def every_letter(language: Language, name: str = "Anna Aas") -> list[Letter]:
             for decision in DECISIONS
         ),
         *(letters.security(reader, what, SITE, WHERE, NOON) for what in notices),
+        *(letters.card(reader, what, CARD, account=name, site=SITE) for what in CARD_NOTICES),
     ]
 
 
@@ -72,6 +75,7 @@ def test_there_is_a_sentence_for_every_notice_and_every_kind_of_product() -> Non
         assert set(words.security) == set(get_args(SecurityNotice))
         assert set(words.change_decided) == set(DECISIONS)
         assert set(words.change_of) == set(get_args(ChangeKind))
+        assert set(words.card) == set(words.card_subject) == set(CARD_NOTICES)
         assert set(words.access_to) == {"bizz", "number plate payment", "eTicket", "product"}
 
 
@@ -118,3 +122,19 @@ def test_what_somebody_calls_themselves_or_a_product_is_only_text(language: Lang
 
 def test_a_code_stands_in_no_representation_of_a_letter() -> None:
     assert "012345" not in repr(letters.login_code(anna("en"), "012345", timedelta(minutes=5), WHERE, NOON))
+
+
+def test_p6_a_letter_about_a_card_says_which_account_which_card_and_when_it_ends() -> None:
+    expiring = letters.card(anna("en"), "expiring", CARD, account="Nordlys Road", site=SITE)
+    assert expiring.subject == "A payment card expires soon"
+    assert (
+        'the payment card that the account "Nordlys Road" is charged to, Visa Dankort ending in 4242, is good to the '
+        "end of 04/2027."
+    ) in flat(expiring.text())
+    expired = letters.card(anna("da"), "expired", CARD, account="Nordlys Road", site=SITE)
+    assert expired.subject == "Et betalingskort er udløbet"
+    assert "kontoen »Nordlys Road« trækkes på, Visa Dankort der ender på 4242, gjaldt til og med 04/2027" in flat(
+        expired.text()
+    )
+    unknown = letters.card(anna("en"), "expired", {**CARD, "brand": "other"}, account=None, site=SITE)
+    assert "that the account is charged to, a card ending in 4242, was good" in flat(unknown.text())

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from html import escape
 
-from services.auth.adapters.words import Decision, SecurityNotice, Words
+from services.auth.adapters.words import CardNotice, Decision, SecurityNotice, Words
 from services.auth.adapters.words_danish import DANISH
 from services.auth.adapters.words_english import ENGLISH
 from services.auth.domain.whereabouts import Language, Whereabouts
@@ -128,6 +128,17 @@ def security(reader: Reader, what: SecurityNotice, site: str, where: Whereabouts
     did = (_from_where(words.happened_from, words, where, at),) if where else ()
     hello, advice = words.hello.format(name=reader.name), words.security_advice.format(site=site)
     return Letter(words.security_subject, (hello, words.security[what], *did, advice), reader.language)
+
+
+def card(reader: Reader, what: CardNotice, about: Mapping[str, str], *, account: str | None, site: str) -> Letter:
+    """The payment card that an account is charged to expires soon, or has (P6); `account` is its name, if known."""
+    words = reader.words
+    named = words.the_account.format(called=words.called.format(name=account) if account else "")
+    brand = words.another_brand if about["brand"] == "other" else about["brand"].replace("-", " ").title()
+    ends = f"{int(about['month']):02}/{about['year']}"
+    said = words.card[what].format(account=named, brand=brand, last_four=about["last_four"], ends=ends)
+    paragraphs = (words.hello.format(name=reader.name), said, words.card_advice.format(site=site))
+    return Letter(words.card_subject[what], paragraphs, reader.language)
 
 
 def _from_where(sentence: str, words: Words, where: Whereabouts, at: datetime) -> str:

@@ -22,7 +22,7 @@ from shared.errors import Refusal
 from shared.eventstore.statement import Statement
 from shared.ids import new_id
 
-Kind = Literal["code", "invitation", "notice", "email-change", "email-changed", "security", "change-request"]
+Kind = Literal["code", "invitation", "notice", "email-change", "email-changed", "security", "change-request", "card"]
 Fate = Literal["sent", "dropped", "expired", "refused", "withheld"]
 """`dropped`: there is nobody to send it to, or it is worth nothing any more. `withheld`: too many for one company."""
 LEASE = timedelta(seconds=30)
@@ -41,7 +41,7 @@ class MailQueue:
             CREATE TABLE IF NOT EXISTS mails (
                 mail_id text PRIMARY KEY, kind text NOT NULL CHECK (
                     kind IN ('code', 'invitation', 'notice', 'email-change', 'email-changed', 'security',
-                             'change-request')),
+                             'change-request', 'card')),
                 subject text, sealed_code bytea, about jsonb, asked_from jsonb, language text,
                 queued_at timestamptz NOT NULL, expires_at timestamptz NOT NULL, due_at timestamptz NOT NULL,
                 tries int NOT NULL DEFAULT 0, refusals int NOT NULL DEFAULT 0, done_at timestamptz, fate text);
@@ -190,6 +190,26 @@ def queue_email_changed(*, event_id: str, profile_id: str, changed_at: datetime,
         "SELECT %s, 'email-changed', 'profile:' || profile_id, "
         "jsonb_build_object('email', email, 'address', address), %s, %s, %s FROM people WHERE profile_id = %s",
         (event_id, now, changed_at + INVITATIONS_LIVE, now, profile_id),
+    )
+
+
+def queue_card(
+    *, event_id: str, account_id: str, about: Mapping[str, str], said_at: datetime, now: datetime
+) -> Statement:
+    """Tell everybody who administers an account now, main administrators too (A4), of its payment card (P6)."""
+    return Statement(
+        "INSERT INTO mails (mail_id, kind, subject, about, queued_at, expires_at, due_at) "
+        "SELECT DISTINCT %(event)s || '-' || profile_id, 'card', 'profile:' || profile_id, %(about)s::jsonb, "
+        "%(now)s::timestamptz, %(until)s::timestamptz, %(now)s::timestamptz FROM reach_grants "
+        "WHERE kind = 'account-administrator' AND target_id = %(account)s OR kind = 'main-administrator' "
+        "AND target_id = (SELECT agreement_id FROM reach_accounts WHERE account_id = %(account)s)",
+        {
+            "event": event_id,
+            "account": account_id,
+            "about": orjson.dumps(about).decode(),
+            "now": now,
+            "until": said_at + INVITATIONS_LIVE,
+        },
     )
 
 

@@ -180,9 +180,14 @@ class Mailer:
         assert mail.about is not None  # noqa: S101 (a mail has a code or is about something)
         if mail.kind == "security":
             return letters.security(reader, mail.about["what"], self._site, where, mail.queued_at)
+        return await self._about_a_thing(mail, mail.about, reader)
+
+    async def _about_a_thing(self, mail: Mail, about: Mapping[str, Any], reader: Reader) -> Letter:
         if mail.kind == "change-request":
-            return await self._about_a_change(mail.about, reader)
-        return await self._about_a_grant(mail, mail.about, reader)
+            return await self._about_a_change(about, reader)
+        if mail.kind == "card":
+            return await self._about_a_card(about, reader)
+        return await self._about_a_grant(mail, about, reader)
 
     async def _about_a_change(self, about: Mapping[str, Any], reader: Reader) -> Letter:
         # Whoever is told administers something of the company, so its name has been heard of, if it ever will be.
@@ -195,6 +200,11 @@ class Mailer:
             company=company,
             site=self._site,
         )
+
+    async def _about_a_card(self, about: Mapping[str, Any], reader: Reader) -> Letter:
+        known = await names.named(self._database, about["account"])
+        account = known[about["account"]][1] if known else None
+        return letters.card(reader, about["what"], about, account=account, site=self._site)
 
     async def _about_a_grant(self, mail: Mail, about: Mapping[str, str], reader: Reader) -> Letter:
         wanted = letters.names_in(about)

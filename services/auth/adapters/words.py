@@ -27,6 +27,9 @@ SecurityNotice = Literal[
 Decision = Literal["approved", "declined", "withdrawn"]
 """What became of a change that a company asked for (C3)."""
 
+CardNotice = Literal["expiring", "expired"]
+"""What an administrator is told about the payment card that is charged (P6)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
@@ -81,3 +84,9 @@ class Words:
     security_subject: str
     security: Mapping[SecurityNotice, str]
     security_advice: str
+
+    card_subject: Mapping[CardNotice, str]
+    card: Mapping[CardNotice, str]
+    card_advice: str
+    another_brand: str
+    the_account: str

@@ -97,4 +97,20 @@ DANISH = Words(
         "Var det dig, behøver du ikke gøre noget. Ellers sig det straks til din administrator eller kundeservice, og "
         "se på {site}, hvor du er logget ind."
     ),
+    card_subject={
+        "expiring": "Et betalingskort udløber snart",
+        "expired": "Et betalingskort er udløbet",
+    },
+    card={
+        "expiring": (
+            "det betalingskort, som {account} trækkes på, {brand} der ender på {last_four}, gælder til og med {ends}."
+        ),
+        "expired": (
+            "det betalingskort, som {account} trækkes på, {brand} der ender på {last_four}, gjaldt til og med "
+            "{ends}, og der kan ikke længere trækkes på det."
+        ),
+    },
+    card_advice="Udskift det på {site}, eller vælg et andet kort. Send os aldrig et kortnummer.",
+    another_brand="et kort",
+    the_account="kontoen{called}",
 )

@@ -99,4 +99,21 @@ ENGLISH = Words(
         "If it was you, you need do nothing. If not, tell your administrator or customer service at once, and see "
         "where you are logged in at {site}."
     ),
+    card_subject={
+        "expiring": "A payment card expires soon",
+        "expired": "A payment card has expired",
+    },
+    card={
+        "expiring": (
+            "the payment card that {account} is charged to, {brand} ending in {last_four}, is good to the end of "
+            "{ends}."
+        ),
+        "expired": (
+            "the payment card that {account} is charged to, {brand} ending in {last_four}, was good to the end of "
+            "{ends} and can be charged no longer."
+        ),
+    },
+    card_advice="Replace it on {site}, or choose another card. Never send us the number of a card.",
+    another_brand="a card",
+    the_account="the account{called}",
 )

@@ -15,11 +15,13 @@ reinvitations.py  somebody lost everything, and two people let them begin again
 staff.py          who of customer service may log in
 grant_mails.py    telling people what they were granted
 change_mails.py   telling people what became of a change that they asked for
+card_mails.py     telling administrators that the card of their account expires
 """
 
 from dataclasses import dataclass
 
 from services.auth.use_cases.asking import AskingForCodes
+from services.auth.use_cases.card_mails import CardMails
 from services.auth.use_cases.change_mails import ChangeMails
 from services.auth.use_cases.email_change import EmailChange
 from services.auth.use_cases.grant_mails import GrantMails
@@ -47,3 +49,4 @@ class UseCases:
     staff: StaffMembers
     grant_mails: GrantMails
     change_mails: ChangeMails
+    card_mails: CardMails

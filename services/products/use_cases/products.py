@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
+from services.products.adapters import card_tokens
 from services.products.domain import ordering
 from services.products.domain import product as rules
 from services.products.domain.product import Product, evolve
 from services.products.domain.vehicles import Vehicle
 from services.products.events import ProductEvent
+from services.products.use_cases.cards import removing_all_of
 from services.products.views import products
 from services.products.views.account_payment import payment_of
 from services.products.views.open_on_account import nothing_is_left, open_on
@@ -152,14 +154,14 @@ class CareOfProducts:
     # What follows from other services ---------------------------------------------------------------------------------
 
     async def close_everything_on(self, account_id: str, cause: Cause) -> Written:
-        """An account ended: its products are closed, in a last commit that leaves none open (C7).
+        """An account ended: its products are closed and its cards removed, in a last commit that leaves none (C7).
 
         Of very many some are closed in commits before it. Raises OrderedMeanwhile.
         """
         while len(still := await open_on(self._database, account_id, most=AT_ONCE)) == AT_ONCE:
             await self._streams.change_all(self._closing(still), cause.on_the_way())
-        cause = cause.ensuring(lambda _: [nothing_is_left(account_id)])
-        return await self._streams.change_all(self._closing(still), cause)
+        cause = cause.ensuring(lambda _: [nothing_is_left(account_id)], card_tokens.forgotten)
+        return await self._streams.change_all([*self._closing(still), removing_all_of(account_id)], cause)
 
     # Questions --------------------------------------------------------------------------------------------------------
 

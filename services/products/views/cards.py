@@ -1,0 +1,115 @@
+"""Which payment cards has this account, and of which is there something to say? (P6)"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import ClassVar, LiteralString
+
+from services.products.domain.card import PaysByInvoice, good_until
+from services.products.events import (
+    PaymentCardAdded,
+    PaymentCardChosen,
+    PaymentCardExpired,
+    PaymentCardExpiring,
+    PaymentCardRemoved,
+    PaymentCardReplaced,
+)
+from services.profiles.reach import ASKER_IS_STAFF
+from shared.actor import Actor
+from shared.database import Database, Row
+from shared.envelope import Recorded
+from shared.errors import Refusal
+from shared.eventstore.statement import Statement
+
+
+class PaymentCards:
+    """One row a card that is kept; `said` is what was said of its expiry: nothing, `expiring` or `expired`."""
+
+    tables: ClassVar[Mapping[str, LiteralString]] = {
+        "payment_cards": """
+            CREATE TABLE IF NOT EXISTS payment_cards (
+                card_id text PRIMARY KEY, cards_id text NOT NULL, account_id text NOT NULL, brand text NOT NULL,
+                last_four text NOT NULL, expiry_month int NOT NULL, expiry_year int NOT NULL,
+                good_until timestamptz NOT NULL, charged boolean NOT NULL, added_at timestamptz NOT NULL,
+                said text NOT NULL DEFAULT '');
+            CREATE INDEX IF NOT EXISTS payment_cards_account ON payment_cards (account_id);
+            CREATE INDEX IF NOT EXISTS payment_cards_expire ON payment_cards (good_until)
+                WHERE charged AND said <> 'expired';
+            CREATE OR REPLACE FUNCTION account_must_pay_by_card(account text) RETURNS void LANGUAGE plpgsql AS $$
+            BEGIN
+                IF EXISTS (SELECT 1 FROM account_payment WHERE account_id = account AND payment <> 'card') THEN
+                    RAISE check_violation USING CONSTRAINT = 'account_pays_by_invoice', MESSAGE = 'pays by invoice';
+                END IF;
+            END $$;"""
+    }
+    refusals: ClassVar[Mapping[str, type[Refusal]]] = {"account_pays_by_invoice": PaysByInvoice}
+    rows_for_reader: ClassVar[Mapping[str, LiteralString]] = {
+        "payment_cards": f"{ASKER_IS_STAFF} OR account_id IN (SELECT asker_accounts())"
+    }
+
+    def changes(self, recorded: Recorded) -> Iterable[Statement]:
+        match recorded.data:
+            case PaymentCardAdded(card_id=card) as added:
+                yield _kept(recorded, added, card)
+            case PaymentCardReplaced(card_id=old, new_card_id=new) as replaced:
+                yield _kept(recorded, replaced, new)
+                yield Statement(
+                    "UPDATE payment_cards SET charged = (SELECT charged FROM payment_cards WHERE card_id = %s) "
+                    "WHERE card_id = %s",
+                    (old, new),
+                )
+                yield _gone(old)
+            case PaymentCardChosen(account_id=account, card_id=card):
+                yield Statement(
+                    "UPDATE payment_cards SET charged = (card_id = %s) WHERE account_id = %s", (card, account)
+                )
+            case PaymentCardRemoved(card_id=card):
+                yield _gone(card)
+            case PaymentCardExpiring(card_id=card):
+                yield _said(card, "expiring")
+            case PaymentCardExpired(card_id=card):
+                yield _said(card, "expired")
+            case _:
+                pass
+
+
+def _kept(recorded: Recorded, event: PaymentCardAdded | PaymentCardReplaced, card_id: str) -> Statement:
+    return Statement(
+        "INSERT INTO payment_cards (card_id, cards_id, account_id, brand, last_four, expiry_month, expiry_year, "
+        "good_until, charged, added_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, false, %s)",
+        (
+            *(card_id, event.cards_id, event.account_id, event.brand, event.last_four),
+            *(event.expiry_month, event.expiry_year, good_until(event.expiry_month, event.expiry_year), recorded.time),
+        ),
+    )
+
+
+def _gone(card_id: str) -> Statement:
+    return Statement("DELETE FROM payment_cards WHERE card_id = %s", (card_id,))
+
+
+def _said(card_id: str, said: str) -> Statement:
+    return Statement("UPDATE payment_cards SET said = %s WHERE card_id = %s", (said, card_id))
+
+
+def account_must_pay_by_card(account_id: str) -> Statement:
+    """A guard: the account is paid by card at the commit, or the command is refused (PaysByInvoice)."""
+    return Statement("SELECT account_must_pay_by_card(%s)", (account_id,))
+
+
+async def cards_of(database: Database, actor: Actor, account_id: str) -> list[Row]:
+    """The cards of an account as the actor may see them, the oldest first. Raises Unavailable."""
+    return await database.asked_by(actor).rows(
+        "SELECT card_id, brand, last_four, expiry_month, expiry_year, good_until, charged, added_at "
+        "FROM payment_cards WHERE account_id = %s ORDER BY added_at, card_id",
+        (account_id,),
+    )
+
+
+async def with_something_to_say(database: Database, now: datetime, told_before: timedelta, *, most: int) -> list[str]:
+    """The streams of cards of which the charged one expires soon, or has, and it was not said. Raises Unavailable."""
+    rows = await database.rows(
+        "SELECT cards_id FROM payment_cards WHERE charged AND said <> 'expired' AND ("
+        "good_until <= %(now)s OR said = '' AND good_until <= %(soon)s) ORDER BY good_until LIMIT %(most)s",
+        {"now": now, "soon": now + told_before, "most": most},
+    )
+    return [row["cards_id"] for row in rows]
