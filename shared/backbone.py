@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from psycopg import Connection
 
 from shared import health, idempotency, schema
-from shared.broker import topic_of
+from shared.broker import BatchHandler, Topic, topic_of
 from shared.cause import Cause
 from shared.clock import Clock, system_clock
 from shared.database import Database
@@ -89,6 +89,7 @@ class Backbone:
         self.applied = Applied(self.database, own=self._own, follows=self.follows)
         self.inbox: Inbox | None = None
         self._subscription: Subscription | None = None
+        self._feeds: list[Subscription] = []
         self._tasks: list[asyncio.Task[Any]] = []
         self._background: list[Callable[[], Coroutine[Any, Any, Any]]] = []
         self.subscribed = False
@@ -110,6 +111,11 @@ class Backbone:
     def runs(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """Add work of the service's own that goes on until it stops (a mailer, a clean-up)."""
         self._background.append(work)
+
+    def takes_in(self, feed: Topic, handle: BatchHandler, *, most: int) -> None:
+        """Take in a feed that others write, in batches of so many records; `handle` keeps what it needs of them."""
+        group = f"{self.name}-takes-in"
+        self._feeds.append(Subscription([feed], group, self.settings.kafka, handle, most))
 
     def door(self, find_key: FindKey, must_stand: MustStand) -> Door:
         """The way in for requests, with tokens verified by the keys that `find_key` answers and `must_stand`."""
@@ -188,15 +194,16 @@ class Backbone:
         # The writer's thread must not wait out the interpreter's usual 5 ms for its turn after every answer.
         sys.setswitchinterval(0.0005)
         await self.open_store()
-        for work in (self.relay.run, self._subscribe, self._note_what_is_heard, self._purge, *self._background):
+        mechanism = (self.relay.run, self._subscribe, self._note_what_is_heard, self._purge)
+        for work in (*mechanism, *(feed.start for feed in self._feeds), *self._background):
             self._tasks.append(asyncio.create_task(_kept_going(work)))
 
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._subscription is not None:
-            await self._subscription.stop()
+        for subscription in self._subscriptions():
+            await subscription.stop()
         await self.close_store()
 
     async def _subscribe(self) -> None:
@@ -204,6 +211,9 @@ class Backbone:
             self._subscription = Subscription(self.topics, self.name, self.settings.kafka, self.inbox.take)
             await self._subscription.start()
         self.subscribed = True
+
+    def _subscriptions(self) -> list[Subscription]:
+        return [*([self._subscription] if self._subscription else []), *self._feeds]
 
     async def _note_what_is_heard(self) -> None:
         async def look() -> Ages:
@@ -237,7 +247,11 @@ class Backbone:
             relay_state=progress.state,
             relay_position=counts["relayed"],
             relay_behind=counts["newest"] - counts["relayed"],
-            inbox_behind=await self._subscription.behind() if self._subscription else {},
+            inbox_behind={
+                topic: behind
+                for subscription in self._subscriptions()
+                for topic, behind in (await subscription.behind()).items()
+            },
             dead_letters=counts["dead"],
             revocations_heard_seconds_ago=self.heard.seconds_ago,
             error=progress.error,

@@ -44,6 +44,19 @@ def optional_line(text: str | None, *, most: int) -> str | None:
     return line(text, most=most) if text and not text.isspace() else None
 
 
+def masked(text: str, *, besides: str) -> str:
+    """The text with each run of digits that holds the number of a payment card as stars (P6): for what we must keep.
+
+    What `besides` matches whole is known to be something else.
+    """
+
+    def mask(run: re.Match[str]) -> str:
+        card = _holds_a_card_number(run[0]) and not re.fullmatch(besides, run[0])
+        return "*" * len(run[0]) if card else run[0]
+
+    return _DIGIT_GROUPS.sub(mask, text)
+
+
 def _holds_a_card_number(text: str) -> bool:
     # NFKC, because a full-width number is as much a number; \d and int() know the digits of every script.
     runs = _DIGIT_GROUPS.findall(unicodedata.normalize("NFKC", text))

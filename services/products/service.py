@@ -1,5 +1,6 @@
 """Wiring of products: the only file that knows all the others; no logic."""
 
+from dataclasses import dataclass
 from functools import partial
 
 from fastapi import FastAPI
@@ -7,12 +8,18 @@ from fastapi import FastAPI
 from services.auth.ended_sessions import EndedSessions, must_not_have_ended
 from services.auth.keys import SigningKeys, find_key
 from services.products import api
+from services.products.adapters.journey_feed import topic
+from services.products.adapters.journeys import Journeys
+from services.products.adapters.parked_journeys import ParkedJourneys
 from services.products.events import AttemptRefused
 from services.products.reactions import reactions
 from services.products.use_cases import UseCases
+from services.products.use_cases.journeys import MOST_AT_ONCE, IntakeOfJourneys
+from services.products.use_cases.parked_journeys import CareOfParkedJourneys
 from services.products.use_cases.products import CareOfProducts
 from services.products.views.account_payment import AccountPayment
 from services.products.views.bizz_by_device_number import BizzByDeviceNumber
+from services.products.views.carriers import Carriers
 from services.products.views.open_on_account import OpenOnAccount
 from services.products.views.open_product_by_plate import OpenProductByPlate
 from services.products.views.products import Products
@@ -24,14 +31,32 @@ from shared.settings import ServiceSettings
 NAME = "products"
 
 
+@dataclass(frozen=True, slots=True)
+class ProductsService:
+    """The service, put together; the command line opens `backbone`'s store and calls `use` without HTTP or Kafka."""
+
+    backbone: Backbone
+    use: UseCases
+    app: FastAPI
+
+
 def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
-    """Products, put together: its parts for the command line, its application for the server."""
+    """Its parts for the command line, its application for the server."""
+    made = assemble(settings)
+    return made.backbone, made.app
+
+
+def assemble(settings: ServiceSettings) -> ProductsService:
+    """Products with all its parts, nothing of it started."""
     reach = Reach()
     backbone = Backbone(
         NAME,
         settings,
-        own=("product", "attempt"),
-        views=(reach, OpenProductByPlate(), BizzByDeviceNumber(), Products(), OpenOnAccount()),
+        own=("product", "attempt", "intake", "parked", "redrive"),
+        views=(
+            *(reach, OpenProductByPlate(), BizzByDeviceNumber(), Products(), OpenOnAccount(), Carriers()),
+            *(Journeys(), ParkedJourneys()),
+        ),
         hears=("auth", "company", "profiles"),
         heeds=("auth", "profiles"),
         follows=[*(kind for kind in STREAMS if kind != "product"), "key", "session"],
@@ -39,7 +64,17 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
         attempt_refused=AttemptRefused,
     )
     access = Access(backbone.database)
-    use = UseCases(CareOfProducts(backbone.streams, backbone.database, access, backbone.clock))
+    journeys = IntakeOfJourneys(
+        streams=backbone.streams, recorder=backbone.recorder, connect=backbone.connect, clock=backbone.clock
+    )
+    use = UseCases(
+        CareOfProducts(backbone.streams, backbone.database, access, backbone.clock),
+        journeys,
+        CareOfParkedJourneys(backbone.streams, backbone.database, access),
+    )
     backbone.reacts(reactions(use))
+    backbone.takes_in(topic(settings.kafka.topic_prefix), journeys.take_records, most=MOST_AT_ONCE)
+    backbone.runs(journeys.follow)
+    backbone.runs(journeys.keep_saying)
     door = backbone.door(partial(find_key, backbone.database), partial(must_not_have_ended, backbone.database))
-    return backbone, backbone.app(api.routes(use, door), door)
+    return ProductsService(backbone, use, backbone.app(api.routes(use, door), door))

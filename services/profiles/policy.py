@@ -114,6 +114,12 @@ CLOSE_PRODUCT = Operation("product.close", "close a product", "product", _ADMINI
 DISPATCH_BIZZ = Operation("product.dispatch", "dispatch a bizz", "product", (STAFF,), "P1")
 ACTIVATE_BIZZ = Operation("product.activate", "activate a bizz", "product", (STAFF,), "P1")
 
+LIST_PARKED_JOURNEYS = Operation("journey.list-parked", "see parked journeys", "anywhere", (STAFF,), "P7")
+REDRIVE_JOURNEYS = Operation("journey.redrive", "have parked journeys tried again", "anywhere", (STAFF,), "P7")
+ATTRIBUTE_JOURNEY = Operation(
+    "journey.attribute", "attribute a parked journey to a product", "anywhere", (STAFF,), "P7"
+)
+
 GRANT_MAIN_ADMINISTRATOR = Operation(
     "profile.grant-main-administrator", "grant main administrator", "agreement", (MAIN, STAFF), "A4"
 )

@@ -23,6 +23,7 @@ IN_PATH: Mapping[str, str] = {
     "profile_id": "driver",
     "entity_id": "product",
     "session_id": "late_session",
+    "parked_id": "parked_journey",
 }
 """What stands in a path, by the name of the parameter."""
 ABOUT: Mapping[str, str] = {
@@ -155,6 +156,10 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "closeProduct": (Ask(policy.CLOSE_PRODUCT, UNCONFIRMED, then="closing-not-confirmed"),),
     "dispatchBizz": (Ask(policy.DISPATCH_BIZZ, {"device_number": "1"}, then="device-number-malformed"),),
     "activateBizz": (Ask(policy.ACTIVATE_BIZZ, then="bizz-not-dispatched"),),
+    "listParkedJourneys": (Ask(policy.LIST_PARKED_JOURNEYS),),
+    "redriveJourneys": (Ask(policy.REDRIVE_JOURNEYS, {"parked_id": "{parked_journey}"}, then="not-found"),),
+    # No such journey is parked: customer service is told so, others that they may not.
+    "attributeJourney": (Ask(policy.ATTRIBUTE_JOURNEY, {"product_id": "{product}"}, then="not-found"),),
     # People: granting what somebody holds, and revoking what they do not hold, changes nothing.
     "createProfile": (
         Ask(policy.GRANT_MAIN_ADMINISTRATOR, _person("main_administrator", MAIN, "agreement")),

@@ -47,7 +47,7 @@ def foreign(world: World, of_theirs: Shown) -> list[str]:
     """Every identifier that Nordlys' people are shown and nobody of Havnefart is; and what nobody is shown any more."""
     own = {thing for thing in world.ours.values() if IDENTIFIER.fullmatch(thing)}
     shown = shown_to_all(world, OURS, world.ours).identifiers
-    gone = {world.ours[name] for name in ("ended_agreement", "former_session", "late_session")}
+    gone = {world.ours[name] for name in ("ended_agreement", "former_session", "late_session", "parked_journey")}
     assert own - shown <= gone, "of whoever was in it nobody is left"
     # Havnefart's people may have been shown some of them: what they named themselves, in an attempt of theirs (H1).
     return few_of_each((shown - of_theirs.identifiers) | own, {kind_of(one) for one in own})

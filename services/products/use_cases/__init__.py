@@ -1,10 +1,14 @@
 """What products does, one file for each thing that people do with it.
 
-products.py  ordering products, changing and closing them, finding them
+products.py         ordering products, changing and closing them, finding them
+journeys.py         taking in what operators say was driven
+parked_journeys.py  what customer service does about journeys that could not be attributed
 """
 
 from dataclasses import dataclass
 
+from services.products.use_cases.journeys import IntakeOfJourneys
+from services.products.use_cases.parked_journeys import CareOfParkedJourneys
 from services.products.use_cases.products import CareOfProducts
 
 
@@ -13,3 +17,5 @@ class UseCases:
     """The commands and questions of products."""
 
     products: CareOfProducts
+    journeys: IntakeOfJourneys
+    parked_journeys: CareOfParkedJourneys
