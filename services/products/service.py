@@ -9,11 +9,13 @@ from services.auth.ended_sessions import EndedSessions, must_not_have_ended
 from services.auth.keys import SigningKeys, find_key
 from services.products import api
 from services.products.adapters.journey_feed import topic
+from services.products.adapters.journey_files import JourneyFiles
 from services.products.adapters.journeys import Journeys
 from services.products.adapters.parked_journeys import ParkedJourneys
 from services.products.events import AttemptRefused
 from services.products.reactions import reactions
 from services.products.use_cases import UseCases
+from services.products.use_cases.journey_files import JourneyFilesComing
 from services.products.use_cases.journeys import MOST_AT_ONCE, IntakeOfJourneys
 from services.products.use_cases.parked_journeys import CareOfParkedJourneys
 from services.products.use_cases.products import CareOfProducts
@@ -55,7 +57,7 @@ def assemble(settings: ServiceSettings) -> ProductsService:
         own=("product", "attempt", "intake", "parked", "redrive"),
         views=(
             *(reach, OpenProductByPlate(), BizzByDeviceNumber(), Products(), OpenOnAccount(), Carriers()),
-            *(Journeys(), ParkedJourneys()),
+            *(Journeys(), ParkedJourneys(), JourneyFiles()),
         ),
         hears=("auth", "company", "profiles"),
         heeds=("auth", "profiles"),
@@ -71,6 +73,7 @@ def assemble(settings: ServiceSettings) -> ProductsService:
         CareOfProducts(backbone.streams, backbone.database, access, backbone.clock),
         journeys,
         CareOfParkedJourneys(backbone.streams, backbone.database, access),
+        JourneyFilesComing(journeys, backbone.connect),
     )
     backbone.reacts(reactions(use))
     backbone.takes_in(topic(settings.kafka.topic_prefix), journeys.take_records, most=MOST_AT_ONCE)

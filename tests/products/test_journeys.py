@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -229,17 +230,20 @@ async def test_h1_the_history_holds_how_many_count_and_notices_one_that_is_gone(
     await road.intake.say()
     (said,) = [r.data for r in log_of(road.service.backbone) if isinstance(r.data, JourneysTakenIn)]
     assert (said.counted, said.parked) == (2, 1)
-    rows = [bytes(row[0]) for row in road._rows("SELECT fingerprint FROM journeys")]
+    rows = [bytes(row[0]) for row in road.rows("SELECT fingerprint FROM journeys")]
     assert int(said.fingerprint, 16) == sum(int.from_bytes(row) for row in rows) % 2**128
     assert int(said.fingerprint, 16) != int.from_bytes(rows[0])
+
+
+_CHANGES: tuple[LiteralString, ...] = ("UPDATE journeys SET amount = 0", "DELETE FROM journeys")
 
 
 async def test_h1_a_journey_that_counts_can_neither_be_changed_nor_removed(road: Road) -> None:
     await road.world.ordered(PLATE_PAYMENT)
     await road.driven(told(1, BY_PLATE))
-    for sql in ("UPDATE journeys SET amount = 0", "DELETE FROM journeys"):
-        with pytest.raises(Exception, match="only ever added to"):
-            road._rows(sql)
+    for sql in _CHANGES:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="only ever added to"):
+            road.rows(sql)
 
 
 async def test_p7_taking_in_waits_for_no_append_and_no_append_for_it(road: Road) -> None:

@@ -28,9 +28,11 @@ async def road(database: str) -> AsyncIterator[Road]:
         one.intake.close()
 
 
-async def attributing(road: Road, parked: str, product: str, **headers: str) -> Any:
-    asked = road.world.asked_by(SUSANNE)
-    return await asked("POST", f"/parked-journeys/{parked}/attribute", {"product_id": product}, **headers)
+async def attributing(road: Road, parked: str, product: str, key: str | None = None) -> Any:
+    path, body = f"/parked-journeys/{parked}/attribute", {"product_id": product}
+    if key is None:
+        return await road.world.asked_by(SUSANNE)("POST", path, body)
+    return await road.world.asked_by(SUSANNE)("POST", path, body, idempotency_key=key)
 
 
 async def only_parked(road: Road) -> str:
@@ -121,7 +123,7 @@ async def test_h1_an_attribution_is_an_event_with_who_and_what(road: Road) -> No
     await attributing(road, parked, plate)
     (recorded,) = [r for r in log_of(road.service.backbone) if isinstance(r.data, JourneyAttributed)]
     assert (recorded.stream, recorded.actor, recorded.grant) == (parked, SUSANNE, "customer-service")
-    assert (recorded.data.journey_id, recorded.data.product_id) == ("STB-1", plate)
+    assert recorded.data.model_dump().items() >= {"journey_id": "STB-1", "product_id": plate}.items()
 
 
 async def test_p7_attributing_again_changes_nothing_and_to_another_product_is_refused(road: Road) -> None:
@@ -129,7 +131,7 @@ async def test_p7_attributing_again_changes_nothing_and_to_another_product_is_re
     await road.driven(told(1, BY_DEVICE))
     parked = await only_parked(road)
     answers = [
-        *[await attributing(road, parked, plate, idempotency_key="one") for _ in range(2)],
+        *[await attributing(road, parked, plate, key="one") for _ in range(2)],
         await attributing(road, parked, plate),
         await attributing(road, parked, other),
     ]

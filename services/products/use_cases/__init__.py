@@ -2,11 +2,13 @@
 
 products.py         ordering products, changing and closing them, finding them
 journeys.py         taking in what operators say was driven
+journey_files.py    taking in the same from files
 parked_journeys.py  what customer service does about journeys that could not be attributed
 """
 
 from dataclasses import dataclass
 
+from services.products.use_cases.journey_files import JourneyFilesComing
 from services.products.use_cases.journeys import IntakeOfJourneys
 from services.products.use_cases.parked_journeys import CareOfParkedJourneys
 from services.products.use_cases.products import CareOfProducts
@@ -19,3 +21,4 @@ class UseCases:
     products: CareOfProducts
     journeys: IntakeOfJourneys
     parked_journeys: CareOfParkedJourneys
+    journey_files: JourneyFilesComing
