@@ -8,15 +8,17 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import psycopg
 import uvicorn
+from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Depends, FastAPI
 from psycopg import Connection
 
 from shared import health, idempotency, schema
-from shared.broker import BatchHandler, Topic, topic_of
+from shared.broker import BatchHandler, PartitionsChangedError, Topic, ensure_topics, topic_of
 from shared.cause import Cause
 from shared.clock import Clock, system_clock
 from shared.database import Database
@@ -44,6 +46,7 @@ from shared.views import View
 from shared.wall import Roles
 
 PURGE_SECONDS = 3600.0
+LOOK_FOR_TOPIC_SECONDS = 5.0
 IDLE_SECONDS = 65
 """A connection is kept for longer than clients keep theirs: one that is closed just now would fail the next request."""
 
@@ -114,8 +117,8 @@ class Backbone:
 
     def takes_in(self, feed: Topic, handle: BatchHandler, *, most: int) -> None:
         """Take in a feed that others write, in batches of so many records; `handle` keeps what it needs of them."""
-        group = f"{self.name}-takes-in"
-        self._feeds.append(Subscription([feed], group, self.settings.kafka, handle, most))
+        self._feeds.append(Subscription([feed], f"{self.name}-takes-in", self.settings.kafka, handle, most))
+        self.runs(partial(self._keep_topic, feed))
 
     def door(self, find_key: FindKey, must_stand: MustStand) -> Door:
         """The way in for requests, with tokens verified by the keys that `find_key` answers and `must_stand`."""
@@ -221,6 +224,15 @@ class Backbone:
 
         await self.heard.keep_noting(look)
 
+    async def _keep_topic(self, feed: Topic) -> None:
+        """Make a feed's topic anew when a broker has lost it: no relay of ours does."""
+        while True:
+            await asyncio.sleep(LOOK_FOR_TOPIC_SECONDS)
+            try:
+                await ensure_topics([feed], self.settings.kafka)
+            except (KafkaError, PartitionsChangedError, OSError) as not_now:
+                log.warning("cannot look for the topic", topic=feed.name, error=str(not_now))
+
     async def _purge(self) -> None:
         while True:
             try:
@@ -264,7 +276,12 @@ async def _kept_going(work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         try:
             await work()
         except Exception as defect:  # noqa: BLE001 (one defect must not silence a relay or a mailer for ever)
-            log.error("defect in the background", work=work.__qualname__, error=repr(defect), exc_info=defect)
+            log.error(
+                "defect in the background",
+                work=getattr(work, "__qualname__", repr(work)),
+                error=repr(defect),
+                exc_info=defect,
+            )
             await asyncio.sleep(1.0)
         else:
             return

@@ -45,7 +45,7 @@ from shared.logs import log
 INTAKE = Category("intake", Tally(), intake.evolve)
 OURSELVES: Final = Actor("system", "products")
 
-MOST_AT_ONCE = 2000
+MOST_AT_ONCE = 4000
 """The most records of one transaction."""
 AGAIN_AT_ONCE = 500
 FOLLOW_SECONDS = 0.5
