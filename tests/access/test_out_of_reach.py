@@ -156,6 +156,11 @@ def _of_nobody(world: World, request: Request, name: str, identifier: str) -> in
     return 422 if name in names_in(request.ask.query) and kind_of(identifier) != kind_of(own) else 404
 
 
+def of_others_is_answered(request: Request) -> int:
+    """What everybody is answered who names something of others: 404, where the operation is nobody else's 403."""
+    return 403 if _is_customer_services(request) else 404
+
+
 def _is_customer_services(request: Request) -> bool:
     return request.ask.row.on == "anywhere" and request.ask.row.may == (STAFF,)
 
