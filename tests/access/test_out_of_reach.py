@@ -142,7 +142,8 @@ def test_z03_each_identifier_in_each_place_of_each_operation(world: World, forei
 
     pairs = at_once(put, cells)
     must_be_alike(world, pairs)
-    assert len([pair for pair in pairs if pair.recorded]) > len(pairs) / 2
+    # What cannot be a name where it stands is no attempt: a good part of these questions.
+    assert len([pair for pair in pairs if pair.recorded]) > len(pairs) * 2 / 5
 
 
 def _of_nobody(world: World, request: Request, name: str, identifier: str) -> int:
