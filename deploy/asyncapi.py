@@ -1,6 +1,10 @@
-"""The AsyncAPI 3.0 document of the topics, written from the registry of events and the declaration of the topics."""
+"""The AsyncAPI 3.0 document of the topics: what services say, from the registry of events, and what others tell us.
+
+A feed is written by others in a contract that we give them; its records are no events of ours.
+"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from shared.broker import Topic, topic_of
@@ -27,7 +31,19 @@ HEADERS: Mapping[str, tuple[str, bool]] = {
 """Every header of a record: what it says, and whether it is always there."""
 
 
-def document(schemas: Mapping[str, Json], samples: Mapping[str, Json]) -> Json:
+@dataclass(frozen=True, slots=True, eq=False)
+class Feed:
+    """A topic that others write: what a record says, one whole record, and which field is its key."""
+
+    topic: Topic
+    record: str
+    title: str
+    schema: Json
+    sample: Mapping[str, Any]
+    key: str
+
+
+def document(schemas: Mapping[str, Json], samples: Mapping[str, Json], feeds: Mapping[str, Feed]) -> Json:
     """The whole document, of the schemas and samples of every event ever released: a topic keeps all of them."""
     services = sorted({name.split(".")[0] for name in schemas})
     names = {service: sorted(name for name in schemas if name.startswith(f"{service}.")) for service in services}
@@ -38,14 +54,18 @@ def document(schemas: Mapping[str, Json], samples: Mapping[str, Json]) -> Json:
             "version": "1.0.0",
             "description": "CloudEvents 1.0 in Kafka's binary mode: one topic a service, keyed by stream. Delivered at "
             "least once and in order of each stream; `ce_stream` and `ce_version` tell a repetition from the next one. "
-            "An event's schema never changes in a way that its reader could not read; a change is a new `ce_type`.",
+            "An event's schema never changes in a way that its reader could not read; a change is a new `ce_type`. "
+            "Feeds are the other way round: others write them, one service takes them in.",
         },
         "defaultContentType": "application/json",
-        "channels": {service: _channel(service, names[service]) for service in services},
-        "operations": {f"receive-{service}": _operation(service) for service in services},
+        "channels": {service: _channel(service, names[service]) for service in services}
+        | {name: _feed_channel(feed) for name, feed in feeds.items()},
+        "operations": {f"receive-{service}": _operation(service) for service in services}
+        | {f"send-{name}": _feed_operation(name) for name in feeds},
         "components": {
-            "messages": {name: _message(name, schemas[name], samples[name]) for name in schemas},
-            "schemas": {"headers": _headers()},
+            "messages": {name: _message(name, schemas[name], samples[name]) for name in schemas}
+            | {feed.record: _record(feed) for feed in feeds.values()},
+            "schemas": {"headers": _headers()} | {feed.record: feed_schema(feed) for feed in feeds.values()},
         },
     }
 
@@ -58,6 +78,53 @@ def _channel(service: str, names: Sequence[str]) -> Json:
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
         "bindings": {"kafka": _topic(topic)},
     }
+
+
+def _feed_channel(feed: Feed) -> Json:
+    return {
+        "address": feed.topic.name,
+        "title": feed.title,
+        "description": f"Any number of writers. Key: the record's `{feed.key}`. At least once, late and in any order "
+        "is fine: each id counts once. What a record says may not change under its id.",
+        "messages": {feed.record: {"$ref": f"#/components/messages/{feed.record}"}},
+        "bindings": {"kafka": _topic(feed.topic)},
+    }
+
+
+def _feed_operation(name: str) -> Json:
+    return {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{name}"},
+        "summary": "Write records, with acks=all. What is not what the schema says is kept aside as it came, with why.",
+    }
+
+
+def _record(feed: Feed) -> Json:
+    return {
+        "name": feed.record,
+        "title": feed.schema["title"],
+        "summary": feed.schema["description"],
+        "contentType": "application/json",
+        "payload": {"$ref": f"#/components/schemas/{feed.record}"},
+        "bindings": {"kafka": {"key": {**_TEXT, "description": f"The `{feed.key}`."}, "bindingVersion": "0.5.0"}},
+        "examples": [{"name": feed.record, "payload": dict(feed.sample)}],
+    }
+
+
+def feed_schema(feed: Feed) -> Json:
+    """The schema of a feed's record, whole in itself: what it defines apart is put where it is used."""
+    schema = {**feed.schema}
+    parts = schema.pop("$defs", {})
+
+    def put_in(part: Any) -> Any:
+        if isinstance(part, dict):
+            if (name := str(part.get("$ref", "")).removeprefix("#/$defs/")) in parts:
+                return put_in(parts[name])
+            return {key: put_in(value) for key, value in part.items()}
+        return [put_in(each) for each in part] if isinstance(part, list) else part
+
+    whole: Json = put_in(schema)
+    return whole
 
 
 def _topic(topic: Topic) -> Json:

@@ -3,6 +3,7 @@
     asyncapi.json            the topics and every message on them
     schemas/<event>.json     JSON Schema of each event, with what each field is to privacy (`x-privacy`)
     samples/<event>.json     one whole record of each event, made once: history must stay readable
+    feeds/<record>.json      JSON Schema of each record that others write for us, and a whole one as its example
     openapi/<service>.json   the operations of each service; the gateway's are the public ones
     policy.md                who may do what, as one table
 
@@ -23,6 +24,7 @@ from pydantic import SecretStr
 from deploy import asyncapi
 from deploy.compatibility import breaks
 from deploy.samples import sample_of
+from services.products.adapters import journey_feed
 from services.profiles.policy import as_table
 from shared.backbone import Backbone
 from shared.events import Event, JsonObject, UnknownEventError, declared, decode, privacy_of
@@ -32,6 +34,19 @@ ROOT = Path(__file__).parent.parent
 FOLDER = Path(__file__).parent / "contracts"
 GATEWAY = "gateway"
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+FEEDS: Mapping[str, asyncapi.Feed] = {
+    "journeys": asyncapi.Feed(
+        topic=journey_feed.topic(),
+        record=journey_feed.RECORD,
+        title="Journeys, from the operators",
+        schema=journey_feed.schema(),
+        sample=journey_feed.SAMPLE,
+        key="id",
+    ),
+}
+"""The topics that others write for us."""
 
 
 class IncompatibleError(Exception):
@@ -96,11 +111,13 @@ def contents(folder: Path = FOLDER) -> dict[str, str]:
     schemas = {**_kept(folder / "schemas"), **{name: schema_of(event) for name, event in declared_now.items()}}
     new = {name: sample_of(event) for name, event in declared_now.items() if not _sample(folder, name).exists()}
     samples = {**new, **_kept(folder / "samples")}
-    problems = [*_broken_schemas(folder, schemas), *_unreadable_samples(samples)]
+    feeds = {feed: _feed_schema(feed) for feed in FEEDS.values()}
+    problems = [*_broken_schemas(folder, schemas), *_unreadable_samples(samples), *_refused_records(folder, feeds)]
     if problems:
         raise IncompatibleError("\n".join(problems))
     files = {
-        "asyncapi.json": asyncapi.document(schemas, samples),
+        "asyncapi.json": asyncapi.document(schemas, samples, FEEDS),
+        **{f"feeds/{feed.record}.json": schema for feed, schema in feeds.items()},
         **{f"schemas/{name}.json": schema for name, schema in schemas.items()},
         **{f"samples/{name}.json": sample for name, sample in samples.items()},
         **{f"openapi/{service}.json": openapi for service, openapi in _openapi().items()},
@@ -146,6 +163,19 @@ def _broken_schemas(folder: Path, schemas: Mapping[str, JsonObject]) -> Iterator
                 "Declare a new version with an upcaster from this one. "
                 "(Was it never released? Then delete its schema and its sample first.)"
             )
+
+
+def _feed_schema(feed: asyncapi.Feed) -> JsonObject:
+    head = {"$schema": SCHEMA_DIALECT, "$id": f"urn:selfservice:feed:{feed.record}"}
+    return {**head, **asyncapi.feed_schema(feed), "examples": [dict(feed.sample)]}
+
+
+def _refused_records(folder: Path, feeds: Mapping[asyncapi.Feed, JsonObject]) -> Iterator[str]:
+    """The gate the other way round: what writers were allowed to write must stay readable for us."""
+    released = _kept(folder / "feeds")
+    for feed, schema in feeds.items():
+        if feed.record in released and (found := sorted(breaks(schema, released[feed.record]))):
+            yield f"{feed.record} is released and its writers' records would be refused: {'; '.join(found)}"
 
 
 def _unreadable_samples(samples: Mapping[str, JsonObject]) -> Iterator[str]:

@@ -8,15 +8,17 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import psycopg
 import uvicorn
+from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Depends, FastAPI
 from psycopg import Connection
 
 from shared import health, idempotency, schema
-from shared.broker import topic_of
+from shared.broker import BatchHandler, PartitionsChangedError, Topic, ensure_topics, topic_of
 from shared.cause import Cause
 from shared.clock import Clock, system_clock
 from shared.database import Database
@@ -45,6 +47,7 @@ from shared.views import View
 from shared.wall import Roles
 
 PURGE_SECONDS = 3600.0
+LOOK_FOR_TOPIC_SECONDS = 5.0
 IDLE_SECONDS = 65
 """A connection is kept for longer than clients keep theirs: one that is closed just now would fail the next request."""
 
@@ -90,6 +93,7 @@ class Backbone:
         self.applied = Applied(self.database, own=self._own, follows=self.follows)
         self.inbox: Inbox | None = None
         self._subscription: Subscription | None = None
+        self._feeds: list[Subscription] = []
         self._tasks: list[asyncio.Task[Any]] = []
         self._background: list[Callable[[], Coroutine[Any, Any, Any]]] = []
         self.subscribed = False
@@ -111,6 +115,11 @@ class Backbone:
     def runs(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """Add work of the service's own that goes on until it stops (a mailer, a clean-up)."""
         self._background.append(work)
+
+    def takes_in(self, feed: Topic, handle: BatchHandler, *, most: int) -> None:
+        """Take in a feed that others write, in batches of so many records; `handle` keeps what it needs of them."""
+        self._feeds.append(Subscription([feed], f"{self.name}-takes-in", self.settings.kafka, handle, most))
+        self.runs(partial(self._keep_topic, feed))
 
     def door(self, find_key: FindKey, must_stand: MustStand) -> Door:
         """The way in for requests, with tokens verified by the keys that `find_key` answers and `must_stand`."""
@@ -189,15 +198,16 @@ class Backbone:
         # The writer's thread must not wait out the interpreter's usual 5 ms for its turn after every answer.
         sys.setswitchinterval(0.0005)
         await self.open_store()
-        for work in (self.relay.run, self._subscribe, self._note_what_is_heard, self._purge, *self._background):
+        mechanism = (self.relay.run, self._subscribe, self._note_what_is_heard, self._purge)
+        for work in (*mechanism, *(feed.start for feed in self._feeds), *self._background):
             self._tasks.append(asyncio.create_task(_kept_going(work)))
 
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._subscription is not None:
-            await self._subscription.stop()
+        for subscription in self._subscriptions():
+            await subscription.stop()
         await self.close_store()
 
     async def _subscribe(self) -> None:
@@ -206,11 +216,23 @@ class Backbone:
             await self._subscription.start()
         self.subscribed = True
 
+    def _subscriptions(self) -> list[Subscription]:
+        return [*([self._subscription] if self._subscription else []), *self._feeds]
+
     async def _note_what_is_heard(self) -> None:
         async def look() -> Ages:
             return await self._subscription.heard() if self._subscription else {}
 
         await self.heard.keep_noting(look)
+
+    async def _keep_topic(self, feed: Topic) -> None:
+        """Make a feed's topic anew when a broker has lost it: no relay of ours does."""
+        while True:
+            await asyncio.sleep(LOOK_FOR_TOPIC_SECONDS)
+            try:
+                await ensure_topics([feed], self.settings.kafka)
+            except (KafkaError, PartitionsChangedError, OSError) as not_now:
+                log.warning("cannot look for the topic", topic=feed.name, error=str(not_now))
 
     async def _purge(self) -> None:
         while True:
@@ -238,7 +260,11 @@ class Backbone:
             relay_state=progress.state,
             relay_position=counts["relayed"],
             relay_behind=counts["newest"] - counts["relayed"],
-            inbox_behind=await self._subscription.behind() if self._subscription else {},
+            inbox_behind={
+                topic: behind
+                for subscription in self._subscriptions()
+                for topic, behind in (await subscription.behind()).items()
+            },
             dead_letters=counts["dead"],
             revocations_heard_seconds_ago=self.heard.seconds_ago,
             error=progress.error,
@@ -251,7 +277,12 @@ async def _kept_going(work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         try:
             await work()
         except Exception as defect:  # noqa: BLE001 (one defect must not silence a relay or a mailer for ever)
-            log.error("defect in the background", work=work.__qualname__, error=repr(defect), exc_info=defect)
+            log.error(
+                "defect in the background",
+                work=getattr(work, "__qualname__", repr(work)),
+                error=repr(defect),
+                exc_info=defect,
+            )
             await asyncio.sleep(1.0)
         else:
             return

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import aiokafka.client
@@ -30,20 +31,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic of events: one a service, keyed by stream, so that a stream's events stay in order."""
+    """A topic of events: one a service, keyed by stream, so that a stream's events stay in order.
+
+    A feed is a topic that others write and one service takes in; whatever it needs of it, it keeps.
+    """
 
     name: str
     partitions: int = PARTITIONS
+    keep_ms: str = KEEP_FOR_EVER
 
     @property
     def settings(self) -> dict[str, str]:
-        """Retention for ever: a new subscriber reads the whole history. Never compacted: every event counts."""
-        return {"cleanup.policy": "delete", "retention.ms": KEEP_FOR_EVER, "retention.bytes": KEEP_FOR_EVER}
+        """Events are kept for ever: a new subscriber reads the whole history. Never compacted: every record counts."""
+        return {"cleanup.policy": "delete", "retention.ms": self.keep_ms, "retention.bytes": KEEP_FOR_EVER}
 
 
 def topic_of(service: str, prefix: str = "selfservice") -> Topic:
     """The topic that a service publishes its events to."""
     return Topic(f"{prefix}.{service}.events")
+
+
+def feed_of(name: str, prefix: str = "selfservice", *, keep: timedelta) -> Topic:
+    """The topic of a feed, each record of which is kept for so long."""
+    return Topic(f"{prefix}.{name}.feed", keep_ms=str(int(keep.total_seconds() * 1000)))
 
 
 class PartitionsChangedError(Exception):
@@ -151,11 +161,13 @@ async def abandon(kafka: AIOKafkaProducer) -> None:
     await kafka.stop()
 
 
+MOST_RECORDS = 500
+"""The most records of one batch, unless a subscription says otherwise."""
 CONSUMER: dict[str, Any] = {
     "auto_offset_reset": "earliest",
     "ack_policy": AckPolicy.NACK_ON_ERROR,
     "fetch_max_wait_ms": 50,
-    "max_records": 500,
+    "max_records": MOST_RECORDS,
     "isolation_level": "read_committed",
 }
 """What every subscription of ours says beside its topics and its group."""
@@ -180,6 +192,8 @@ def subscribe(
     settings: KafkaSettings,
     handle: BatchHandler,
     listener: ConsumerRebalanceListener | None = None,
+    *,
+    most: int = MOST_RECORDS,
 ) -> KafkaBroker:
     """A FastStream broker with one batch subscription; a batch is acknowledged when `handle` has come back."""
     never_create_by_looking()
@@ -203,7 +217,7 @@ def subscribe(
         listener=listener,
         session_timeout_ms=settings.session_timeout_ms,
         heartbeat_interval_ms=settings.heartbeat_interval_ms,
-        **CONSUMER,
+        **{**CONSUMER, "max_records": most},
     )
     subscription(take)
     return broker

@@ -54,6 +54,19 @@ def must_not_hold_a_card_number(text: str) -> None:
         raise LooksLikeACardNumber
 
 
+def masked(text: str, *, besides: str) -> str:
+    """The text with each run of digits that holds the number of a payment card as stars (P6): for what we must keep.
+
+    What `besides` matches whole is known to be something else.
+    """
+
+    def mask(run: re.Match[str]) -> str:
+        card = holds_a_card_number(run[0]) and not re.fullmatch(besides, run[0])
+        return "*" * len(run[0]) if card else run[0]
+
+    return _DIGIT_GROUPS.sub(mask, text)
+
+
 def holds_a_card_number(text: str) -> bool:
     """Whether there is a stretch of digits in it, spaces and hyphens aside, that could be one."""
     # NFKC, because a full-width number is as much a number; \d and int() know the digits of every script.

@@ -13,7 +13,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError
 
-from shared.broker import BatchHandler, Topic, start_patiently, subscribe
+from shared.broker import MOST_RECORDS, BatchHandler, Topic, start_patiently, subscribe
 from shared.envelope import MalformedEnvelopeError, attributes
 from shared.settings import KafkaSettings
 
@@ -25,11 +25,18 @@ POSITION_SECONDS = 0.1
 class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]  # its package is not typed
     """One group's reading of some topics in batches; a batch is acknowledged when `handle` has come back."""
 
-    def __init__(self, topics: Sequence[Topic], group: str, settings: KafkaSettings, handle: BatchHandler) -> None:
+    def __init__(
+        self,
+        topics: Sequence[Topic],
+        group: str,
+        settings: KafkaSettings,
+        handle: BatchHandler,
+        most: int = MOST_RECORDS,
+    ) -> None:
         self._topics = topics
         self._settings = settings
         self._handle = handle
-        self._broker = subscribe(topics, group, settings, self._take, listener=self)
+        self._broker = subscribe(topics, group, settings, self._take, listener=self, most=most)
         self._taken: dict[TopicPartition, int] = {}
         """Where each partition is: the offset after the last record whose batch is through."""
         self._said_at: dict[TopicPartition, float] = {}

@@ -105,7 +105,7 @@ class Feed:
 
 _STREAM_FIELD = {
     "profiles": ("profile_id", "attempt_id"),
-    "products": ("cards_id", "product_id", "bulk_id", "attempt_id"),
+    "products": ("cards_id", "redrive_id", "parked_id", "intake_id", "product_id", "bulk_id", "attempt_id"),
     "company": ("company_id", "attempt_id"),
     "auth": ("staff_id", "login_id", "session_id", "challenge_id", "key_id", "alarm_id", "attempt_id"),
     "audit": ("reading_id", "attempt_id"),

@@ -14,6 +14,10 @@ from shared.refusals import RefusedAttempt
 ProductKind = Literal["bizz", "number-plate-payment", "eticket"]
 
 
+ParkedReason = Literal["unknown", "not-active", "closed", "used-up", "contradiction", "malformed"]
+"""Why a journey does not count, or not yet; `domain.journeys` says what each means."""
+
+
 class BizzOrdered(Event, type="products.bizz-ordered.v1"):
     """A bizz was ordered on an account; it has no device yet (P1)."""
 
@@ -196,6 +200,42 @@ class PaymentCardExpired(Event, type="products.payment-card-expired.v1"):
     expiry_month: Personal[int]
     expiry_year: Personal[int]
     good_until: Plain[datetime]
+
+
+class JourneysTakenIn(Event, type="products.journeys-taken-in.v1"):
+    """How many journeys of the operators' feed count by now, and how many were ever parked (P7).
+
+    `fingerprint` is the sum of the fingerprints of all that count: one that was altered or removed since is noticed.
+    """
+
+    intake_id: Pseudonym[str]
+    counted: Plain[int]
+    parked: Plain[int]
+    fingerprint: Plain[str]
+
+
+class JourneyAttributed(Event, type="products.journey-attributed.v1"):
+    """Somebody of customer service said which product a parked journey was driven with; it counts now (P7)."""
+
+    parked_id: Pseudonym[str]
+    journey_id: Plain[str]
+    product_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+    company_id: Pseudonym[str]
+    place: Plain[str]
+    at: Plain[datetime]
+    amount: Plain[str]
+    vat: Plain[str]
+    currency: Plain[str]
+
+
+class ParkedJourneysRedriven(Event, type="products.parked-journeys-redriven.v1"):
+    """Somebody of customer service had parked journeys tried again: one of them, or all that the filters name (P7)."""
+
+    redrive_id: Pseudonym[str]
+    parked_id: Pseudonym[str | None]
+    reason: Plain[ParkedReason | None]
+    operator: Plain[str | None]
 
 
 class AttemptRefused(RefusedAttempt, type="products.attempt-refused.v1"):

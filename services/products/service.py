@@ -1,5 +1,6 @@
 """Wiring of products: the only file that knows all the others; no logic."""
 
+from dataclasses import dataclass
 from functools import partial
 
 from fastapi import FastAPI
@@ -9,15 +10,23 @@ from services.auth.keys import SigningKeys, find_key
 from services.products import api
 from services.products.adapters.bulk_orders import BulkOrders
 from services.products.adapters.card_tokens import CardTokens
+from services.products.adapters.journey_feed import topic
+from services.products.adapters.journey_files import JourneyFiles
+from services.products.adapters.journeys import Journeys
+from services.products.adapters.parked_journeys import ParkedJourneys
 from services.products.events import AttemptRefused
 from services.products.reactions import reactions
 from services.products.use_cases import UseCases
 from services.products.use_cases.bulk import BulkOrdering
 from services.products.use_cases.cards import CareOfCards
+from services.products.use_cases.journey_files import JourneyFilesComing
+from services.products.use_cases.journeys import MOST_AT_ONCE, IntakeOfJourneys
+from services.products.use_cases.parked_journeys import CareOfParkedJourneys
 from services.products.use_cases.products import CareOfProducts
 from services.products.views.account_payment import AccountPayment
 from services.products.views.bizz_by_device_number import BizzByDeviceNumber
 from services.products.views.cards import PaymentCards
+from services.products.views.carriers import Carriers
 from services.products.views.open_on_account import OpenOnAccount
 from services.products.views.open_product_by_plate import OpenProductByPlate
 from services.products.views.products import Products
@@ -32,16 +41,31 @@ LOOK_FOR_EXPIRY_SECONDS = 3600.0
 """Notices go by days; on every replica, where looking twice says nothing twice."""
 
 
+@dataclass(frozen=True, slots=True)
+class ProductsService:
+    """The service, put together; the command line opens `backbone`'s store and calls `use` without HTTP or Kafka."""
+
+    backbone: Backbone
+    use: UseCases
+    app: FastAPI
+
+
 def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
-    """Products, put together: its parts for the command line, its application for the server."""
+    """Its parts for the command line, its application for the server."""
+    made = assemble(settings)
+    return made.backbone, made.app
+
+
+def assemble(settings: ServiceSettings) -> ProductsService:
+    """Products with all its parts, nothing of it started."""
     reach = Reach()
     backbone = Backbone(
         NAME,
         settings,
-        own=("product", "bulk", "cards", "attempt"),
+        own=("product", "bulk", "cards", "attempt", "intake", "parked", "redrive"),
         views=(
-            *(reach, OpenProductByPlate(), BizzByDeviceNumber(), Products(), OpenOnAccount()),
-            *(BulkOrders(), PaymentCards(), CardTokens()),
+            *(reach, OpenProductByPlate(), BizzByDeviceNumber(), Products(), OpenOnAccount(), Carriers()),
+            *(BulkOrders(), PaymentCards(), CardTokens(), Journeys(), ParkedJourneys(), JourneyFiles()),
         ),
         hears=("auth", "company", "profiles"),
         heeds=("auth", "profiles"),
@@ -55,9 +79,22 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
     bulk = BulkOrdering(
         *parts, care=care, record_refusal=backbone.record_refusal, must_have_heard=backbone.heard.must_be_fresh
     )
-    use = UseCases(products=care, bulk=bulk, cards=CareOfCards(*parts))
+    journeys = IntakeOfJourneys(
+        streams=backbone.streams, recorder=backbone.recorder, connect=backbone.connect, clock=backbone.clock
+    )
+    use = UseCases(
+        products=care,
+        bulk=bulk,
+        cards=CareOfCards(*parts),
+        journeys=journeys,
+        parked_journeys=CareOfParkedJourneys(backbone.streams, backbone.database, access),
+        journey_files=JourneyFilesComing(journeys, backbone.connect),
+    )
     backbone.runs(bulk.keep_working)
-    backbone.reacts(reactions(use))
     backbone.runs(again_and_again(use.cards.tell_of_expiry, LOOK_FOR_EXPIRY_SECONDS))
+    backbone.reacts(reactions(use))
+    backbone.takes_in(topic(settings.kafka.topic_prefix), journeys.take_records, most=MOST_AT_ONCE)
+    backbone.runs(journeys.follow)
+    backbone.runs(journeys.keep_saying)
     door = backbone.door(partial(find_key, backbone.database), partial(must_not_have_ended, backbone.database))
-    return backbone, backbone.app(api.routes(use, door), door)
+    return ProductsService(backbone, use, backbone.app(api.routes(use, door), door))

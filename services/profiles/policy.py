@@ -141,6 +141,11 @@ ADD_CARD = Operation("card.add", "add a payment card", "account", _ADMINISTRATOR
 REPLACE_CARD = Operation("card.replace", "replace a payment card", "account", _ADMINISTRATORS_AND_STAFF, "A5")
 CHOOSE_CARD = Operation("card.choose", "choose the card that is charged", "account", _ADMINISTRATORS_AND_STAFF, "A5")
 REMOVE_CARD = Operation("card.remove", "remove a payment card", "account", _ADMINISTRATORS_AND_STAFF, "A5")
+LIST_PARKED_JOURNEYS = Operation("journey.list-parked", "see parked journeys", "anywhere", (STAFF,), "P7")
+REDRIVE_JOURNEYS = Operation("journey.redrive", "have parked journeys tried again", "anywhere", (STAFF,), "P7")
+ATTRIBUTE_JOURNEY = Operation(
+    "journey.attribute", "attribute a parked journey to a product", "anywhere", (STAFF,), "P7"
+)
 
 GRANT_MAIN_ADMINISTRATOR = Operation(
     "profile.grant-main-administrator", "grant main administrator", "agreement", (MAIN, STAFF), "A4"

@@ -14,6 +14,7 @@ import httpx
 
 from deploy.demo.person import Person
 from deploy.sample import STAFF
+from shared.ids import new_id
 
 CANARY: Final = "Qzk7"
 CANARIES: Final = (
@@ -124,6 +125,7 @@ async def _founded(http: httpx.AsyncClient, staff: Person, known: Mapping[str, s
     """A company with its agreement, three accounts, products of every kind, and its people."""
     company = Company(dict(known))
     things = company.things
+    things["parked_journey"] = new_id("parked")  # nothing is parked: customer service would see it, nobody else
     administrator = _named(http, company, "administrator")
     contact = {name: known[name] for name in _CONTACT}
     form = {name: known[name] for name in ("cvr", "legal_name", "account_name")} | {"payment": "invoice"}

@@ -26,6 +26,7 @@ IN_PATH: Mapping[str, str] = {
     "entity_id": "product",
     "session_id": "late_session",
     "change_request_id": "change_request",
+    "parked_id": "parked_journey",
 }
 """What stands in a path, by the name of the parameter."""
 ABOUT: Mapping[str, str] = {
@@ -176,6 +177,10 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "replacePaymentCard": (Ask(policy.REPLACE_CARD, PAYMENT_CARD, then="not-found"),),
     "choosePaymentCard": (Ask(policy.CHOOSE_CARD, then="not-found"),),
     "removePaymentCard": (Ask(policy.REMOVE_CARD, then="not-found"),),
+    "listParkedJourneys": (Ask(policy.LIST_PARKED_JOURNEYS),),
+    "redriveJourneys": (Ask(policy.REDRIVE_JOURNEYS, {"parked_id": "{parked_journey}"}, then="not-found"),),
+    # No such journey is parked: customer service is told so, others that they may not.
+    "attributeJourney": (Ask(policy.ATTRIBUTE_JOURNEY, {"product_id": "{product}"}, then="not-found"),),
     # People: granting what somebody holds, and revoking what they do not hold, changes nothing.
     "createProfile": (
         Ask(policy.GRANT_MAIN_ADMINISTRATOR, _person("main_administrator", MAIN, "agreement")),

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from services.gateway.seals import Seals
-from services.profiles.policy import PLACES, POLICY, Operation
+from services.profiles.policy import PLACES, POLICY, STAFF, Operation
 from shared.ids import kind_of
 from shared.seen import WAIT_SECONDS
 from tests.access.asking import IDENTIFIER, Request, identifiers, names_in, requests, twin
@@ -47,7 +47,9 @@ def foreign(world: World, of_theirs: Shown) -> list[str]:
     """Every identifier that Nordlys' people are shown and nobody of Havnefart is; and what nobody is shown any more."""
     own = {thing for thing in world.ours.values() if IDENTIFIER.fullmatch(thing)}
     shown = shown_to_all(world, OURS, world.ours).identifiers
-    gone = {world.ours[name] for name in ("ended_agreement", "former_session", "late_session", "card")}
+    gone = {
+        world.ours[name] for name in ("ended_agreement", "former_session", "late_session", "card", "parked_journey")
+    }
     assert own - shown <= gone, "of whoever was in it nobody is left"
     # Havnefart's people may have been shown some of them: what they named themselves, in an attempt of theirs (H1).
     return few_of_each((shown - of_theirs.identifiers) | own, {kind_of(one) for one in own})
@@ -150,12 +152,24 @@ def of_nobody(world: World, request: Request, name: str, identifier: str, who: s
     """404, but for what cannot stand in a query: the wrong kind of thing there is a mistake, whosever it is.
 
     Of a card the account decides: who may not on their own account is told so, whatever card they name.
+    What is customer service's alone, wherever it is, answers others 403 whatever they name.
     """
+    if _is_customer_services(request) and request.fits(name, identifier):
+        return 403
     own = world.theirs.get(name, world.theirs["driver"])
     if name in names_in(request.ask.query) and kind_of(identifier) != kind_of(own):
         return 422
     may_not = Expectation().of(request.ask, BY_ROLE[AT_HOME[who]]).status == 403
     return 403 if name == "card" and may_not and request.fits(name, identifier) else 404
+
+
+def of_others_is_answered(request: Request) -> int:
+    """What everybody is answered who names something of others: 404, where the operation is nobody else's 403."""
+    return 403 if _is_customer_services(request) else 404
+
+
+def _is_customer_services(request: Request) -> bool:
+    return request.ask.row.on == "anywhere" and request.ask.row.may == (STAFF,)
 
 
 def _fitting(world: World, name: str, foreign: list[str], who: str) -> list[str]:
@@ -190,7 +204,7 @@ def test_z03_in_filters_and_cursors(world: World, foreign: list[str]) -> None:
 
     pairs = at_once(put, cells)
     must_be_alike(world, pairs)
-    lists = {request.operation.id for request, *_ in cells}
+    lists = {request.operation.id for request, *_ in cells if not _is_customer_services(request)}
     assert lists == {pair.said.partition(" ")[0] for pair in pairs if pair.status == 200}
 
 

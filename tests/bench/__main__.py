@@ -13,6 +13,7 @@ from tests.bench.append import measure as measure_appends
 from tests.bench.decisions import measure as measure_decisions
 from tests.bench.figures import Figures
 from tests.bench.gateway import measure as measure_gateway
+from tests.bench.journeys import measure as measure_journeys
 from tests.bench.log import measure as measure_log
 from tests.bench.login import measure as measure_logins
 from tests.bench.view import measure as measure_view
@@ -21,6 +22,7 @@ SECTIONS: dict[str, Callable[[Postgres, Figures], Awaitable[None]]] = {
     "append": measure_appends,
     "log": measure_log,
     "view": measure_view,
+    "journeys": measure_journeys,
     "decisions": measure_decisions,
     "gateway": measure_gateway,
     "logins": measure_logins,

@@ -1,14 +1,20 @@
 """What products does, one file for each thing that people do with it.
 
-bulk.py      ordering from a file
-cards.py     the payment cards of an account: added, replaced, chosen, removed
-products.py  ordering products, changing and closing them, finding them
+products.py         ordering products, changing and closing them, finding them
+bulk.py             ordering from a file
+cards.py            the payment cards of an account: added, replaced, chosen, removed
+journeys.py         taking in what operators say was driven
+journey_files.py    taking in the same from files
+parked_journeys.py  what customer service does about journeys that could not be attributed
 """
 
 from dataclasses import dataclass
 
 from services.products.use_cases.bulk import BulkOrdering
 from services.products.use_cases.cards import CareOfCards
+from services.products.use_cases.journey_files import JourneyFilesComing
+from services.products.use_cases.journeys import IntakeOfJourneys
+from services.products.use_cases.parked_journeys import CareOfParkedJourneys
 from services.products.use_cases.products import CareOfProducts
 
 
@@ -19,3 +25,6 @@ class UseCases:
     products: CareOfProducts
     bulk: BulkOrdering
     cards: CareOfCards
+    journeys: IntakeOfJourneys
+    parked_journeys: CareOfParkedJourneys
+    journey_files: JourneyFilesComing
