@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, LiteralString
 
+from services.profiles.reach import ASKER_IS_STAFF
 from shared.envelope import Recorded
 from shared.errors import Refusal
 from shared.eventstore.statement import Statement
@@ -22,6 +23,10 @@ class Journeys:
             CREATE INDEX IF NOT EXISTS journeys_of_product ON journeys (product_id, at, journey_id);""",
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
+    rows_for_reader: ClassVar[Mapping[str, LiteralString]] = {
+        "journeys": f"""{ASKER_IS_STAFF} OR account_id IN (SELECT asker_accounts())
+            OR product_id IN (SELECT asker_products())"""
+    }
 
     def changes(self, _recorded: Recorded) -> Iterable[Statement]:
         return ()

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from services.products.api import products
+from services.products.api import products, usage
 from services.products.use_cases import UseCases
 from shared.http.door import Door
 
@@ -11,4 +11,5 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     """The operations of products."""
     api = APIRouter(tags=["products"])
     products.add(api, use.products, door)
+    usage.add(api, use.usage, door)
     return api
