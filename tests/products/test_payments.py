@@ -181,18 +181,6 @@ async def test_p8_the_sums_are_those_of_the_pages_and_of_the_file_whatever_was_d
     assert {month for month, *_ in totals} == months
 
 
-async def test_p8_a_journey_that_is_taken_away_or_corrected_is_so_in_the_sums(world: World, database: str) -> None:
-    one = Journey("j-1")
-    drive(database, [one, one.but("j-2"), one.but("j-3", payment="card")])
-    with psycopg.connect(owner_of(database)) as owner:
-        owner.execute("UPDATE journeys SET amount = 250, vat = 50, at = '2026-05-01T12:00Z' WHERE journey_id = 'j-1'")
-        owner.execute("DELETE FROM journeys WHERE journey_id = 'j-3'")
-    assert await sums(world) == [
-        line("2026-05", "invoice", "DKK", 1, "200.00", "50.00", "250.00"),
-        line("2026-03", "invoice", "DKK", 1, "100.00", "25.00", "125.00"),
-    ]
-
-
 async def test_p8_a_journey_that_came_before_is_not_summed_again(world: World, database: str) -> None:
     drive(database, [Journey("j-1")])
     with psycopg.connect(owner_of(database)) as owner:

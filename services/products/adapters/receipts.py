@@ -18,6 +18,8 @@ Language = Literal["da", "en"]
 Line = tuple[str, str]
 FONT: Final = "Helvetica"
 """Every reader of PDF has it, with the letters of western Europe; another one is shown as a question mark."""
+A5: Final = (148, 210)
+"""In millimetres."""
 
 WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
     "da": {
@@ -90,7 +92,7 @@ def page(journey: Row, language: Language) -> str:
 
 def pdf(journey: Row, language: Language) -> bytes:
     """The receipt as a PDF: the same bytes whenever it is asked for."""
-    document = FPDF(format="A5")
+    document = FPDF(format=A5)
     document.set_creation_date(datetime.fromisoformat(journey["at"]))
     document.set_title(WORDS[language]["receipt"])
     document.set_lang(language)

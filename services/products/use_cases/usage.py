@@ -8,7 +8,7 @@ that is revoked meanwhile cuts it off; it never looks as if it had come to its e
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from services.products.views import journeys, payments, usage
+from services.products.views import payments, receipts, usage
 from services.products.views.usage import HEADER, Lines, Wanted
 from services.profiles import policy
 from services.profiles.access import Access
@@ -57,7 +57,7 @@ class Usage:
     async def receipt(self, product_id: str, journey_id: str, actor: Actor) -> Row:
         """The journey that a receipt is of. Raises NotFound, NotPermitted, NoReceipt."""
         await self.access.require(actor, policy.READ_JOURNEYS, product_id)
-        journey = await journeys.paid_by_card(self.database, actor, product_id, journey_id)
+        journey = await receipts.paid_by_card(self.database, actor, product_id, journey_id)
         if journey is None:
             raise NoReceipt
         return journey

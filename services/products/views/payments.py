@@ -39,7 +39,7 @@ class Wanted:
 _SUMS: LiteralString = """
     SELECT to_char(month, 'YYYY-MM') AS month, payment, currency, journeys, amount - vat AS net, vat, amount
     FROM payments
-    WHERE account_id = %(account)s AND journeys > 0
+    WHERE account_id = %(account)s
       AND month >= coalesce(%(first)s::date, '-infinity'::date) AND month <= coalesce(%(last)s::date, 'infinity'::date)
       AND (month, payment, currency) < (coalesce(%(month)s::date, 'infinity'::date), %(payment)s, %(currency)s)
     ORDER BY month DESC, payment DESC, currency DESC LIMIT %(limit)s"""
