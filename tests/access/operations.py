@@ -155,14 +155,14 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "closeProduct": (Ask(policy.CLOSE_PRODUCT, UNCONFIRMED, then="closing-not-confirmed"),),
     "dispatchBizz": (Ask(policy.DISPATCH_BIZZ, {"device_number": "1"}, then="device-number-malformed"),),
     "activateBizz": (Ask(policy.ACTIVATE_BIZZ, then="bizz-not-dispatched"),),
-    # What was driven: nobody has driven yet, so there are no receipts, and that is said after who may ask.
+    # What was driven
     "listUsage": (Ask(policy.READ_USAGE),),
     "downloadUsage": (Ask(policy.READ_USAGE),),
     "listPayments": (Ask(policy.READ_PAYMENTS),),
     "downloadInvoiceUsage": (Ask(policy.READ_PAYMENTS, query={"month": "2026-03"}),),
     "listJourneys": (Ask(policy.READ_JOURNEYS),),
     "downloadJourneys": (Ask(policy.READ_JOURNEYS),),
-    "getReceipt": (Ask(policy.READ_JOURNEYS, query={"journey_id": "none"}, then="no-receipt"),),
+    "getReceipt": (Ask(policy.READ_JOURNEYS, query={"journey_id": "{journey}"}),),
     # People: granting what somebody holds, and revoking what they do not hold, changes nothing.
     "createProfile": (
         Ask(policy.GRANT_MAIN_ADMINISTRATOR, _person("main_administrator", MAIN, "agreement")),

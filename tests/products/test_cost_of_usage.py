@@ -56,8 +56,8 @@ def cost(database: str, who: Actor, sql: str, asked: dict[str, Any], mode: str) 
     """Rows of the busiest step, tables read from end to end, and pages of the database that were looked at."""
     with psycopg.connect(as_reader(database)) as reader:
         reader.execute(SAY_WHO_ASKS, (str(who),))
-        reader.execute(f"SET LOCAL plan_cache_mode = {mode}")  # type: ignore[arg-type]
-        row = reader.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", asked).fetchone()  # type: ignore[arg-type]
+        reader.execute(f"SET LOCAL plan_cache_mode = {mode}")
+        row = reader.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", asked).fetchone()
     assert row is not None
     top = row[0][0]["Plan"]
     steps = _steps(top)

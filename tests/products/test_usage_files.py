@@ -73,10 +73,11 @@ async def test_p8_a_reference_that_begins_like_a_formula_is_harmless_and_a_negat
 async def test_p8_a_file_has_what_the_pages_with_the_same_filters_have(world: World, database: str) -> None:
     drive_much(database, 400)
     for query in ("", "?payment=card", "?place=Svinesund&from=2026-02-01&to=2026-07-31"):
-        found, after = [], ""
+        found: list[dict[str, str]] = []
+        after: str | None = ""
         while after is not None:
-            params = f"{query}{'&' if query else '?'}{httpx.QueryParams({'after': after})}"
-            answer = (await world.asked_by(ANNA)("GET", f"/accounts/{NORDLYS_ROAD}/usage{params}")).json()
+            wanted = f"{query}{'&' if query else '?'}{httpx.QueryParams({'after': after})}"
+            answer = (await world.asked_by(ANNA)("GET", f"/accounts/{NORDLYS_ROAD}/usage{wanted}")).json()
             found += [{name: value or "" for name, value in journey.items()} for journey in answer["items"]]
             after = answer["next"]
         assert read((await file(world, ROAD + query)).text) == found

@@ -3,7 +3,8 @@
 P8   Payments show the amounts per account and month, by invoice or card; currencies are never added together.
 
 A month is one in Copenhagen. The database itself keeps the sums in the commit of the journeys, whoever writes them, so
-they are never behind. Journeys are only ever added, so are their sums; and a month of 100,000 journeys costs the same to look at as one of three.
+they are never behind. Journeys are only ever added, and so is what they cost; a month of 100,000 journeys is looked at
+as quickly as one of three.
 """
 
 from collections.abc import Iterable, Mapping
