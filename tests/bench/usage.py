@@ -1,5 +1,6 @@
 """What a page of usage costs with few and with many journeys stored, and how fast a file of them is made."""
 
+import resource
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -58,11 +59,9 @@ BARE: LiteralString = (
 
 
 async def measure(postgres: Postgres, figures: Figures) -> None:
-    few = f"{SIZES[0]:,}"
     for size in SIZES:
         async with stored(postgres, size) as (usage, owner):
-            against = () if f"{size:,}" == few else (few,)
-            await _pages(usage, figures, f"{size:,}", against)
+            await _pages(usage, figures, size)
             if size == LARGEST:
                 await _file(usage, owner, figures)
     _sums(postgres, figures)
@@ -113,12 +112,14 @@ def _store(connection: psycopg.Connection[tuple[object, ...]], number: int, acco
     connection.execute(STORED, {**asked, "products": products})
 
 
-async def _pages(usage: Usage, figures: Figures, size: str, against: tuple[str, ...]) -> None:
-    page = lambda: usage.page(Wanted(account_id=ACCOUNT), ANNA)  # noqa: E731 (asked many times)
-    sums = lambda: usage.payments(payments.Wanted(ACCOUNT), ANNA)  # noqa: E731
-    figures.rate(size, 1, await _median(page), against=against)
-    of_sums = tuple(f"{name}: months" for name in against)
-    figures.rate(f"{size}: months", 1, await _median(sums), against=of_sums)
+async def _pages(usage: Usage, figures: Figures, size: int) -> None:
+    questions: dict[str, Callable[[], Awaitable[object]]] = {
+        "page of an account": lambda: usage.page(Wanted(account_id=ACCOUNT), ANNA),
+        "its months": lambda: usage.payments(payments.Wanted(ACCOUNT), ANNA),
+    }
+    for name, ask in questions.items():
+        against = () if size == SIZES[0] else (f"{name}, {SIZES[0]:,}",)
+        figures.rate(f"{name}, {size:,}", 1, await _median(ask), against=against)
 
 
 async def _median(ask: Callable[[], Awaitable[object]]) -> float:
@@ -137,10 +138,15 @@ async def _file(usage: Usage, owner: str, figures: Figures) -> None:
         for _ in copy:
             bare += 1
     figures.rate("COPY, rows", bare, time.perf_counter() - began)
-    began, lines = time.perf_counter(), 0
+    began, lines, most = time.perf_counter(), 0, _most_memory()
     async for piece in await usage.file(Wanted(account_id=large), ANNA):
         lines += piece.count("\n")
     figures.rate("CSV, rows", lines - 1, time.perf_counter() - began, against=("COPY, rows",))
+    figures.note("CSV, memory grown by", f"{_most_memory() - most:,} KiB")
+
+
+def _most_memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _sums(postgres: Postgres, figures: Figures) -> None:

@@ -49,14 +49,16 @@ MANY: LiteralString = """
            (ARRAY['Storebælt', 'Øresundsbron', 'Svinesund'])[1 + floor(random() * 3)],
            timestamptz '2026-01-01 00:00:00+01' + random() * interval '300 days',
            100 + floor(random() * 500), 20, 'DKK', CASE WHEN random() < 0.5 THEN 'card' ELSE 'invoice' END
-    FROM generate_series(1, %(number)s) n"""
+    FROM generate_series(%(first)s::int, %(first)s + %(number)s - 1) n"""
 
 
-def drive_much(database: str, number: int, account: str = NORDLYS_ROAD, company: str = NORDLYS) -> None:
+def drive_much(
+    database: str, number: int, account: str = NORDLYS_ROAD, company: str = NORDLYS, *, first: int = 1
+) -> None:
     """So many journeys of an account, the same ones every time: twenty products, 300 days, three places."""
     with psycopg.connect(owner_of(database)) as owner:
         owner.execute("SELECT setseed(%s)", (SEED,))
-        owner.execute(MANY, {"account": account, "company": company, "number": number})
+        owner.execute(MANY, {"account": account, "company": company, "number": number, "first": first})
 
 
 def counted(database: str, sql: LiteralString) -> int:

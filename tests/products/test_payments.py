@@ -1,5 +1,6 @@
 """P8: what each account pays by month, by invoice or card; sums, pages and files of the same journeys agree."""
 
+import asyncio
 import csv
 import io
 import itertools
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from tests.feed import SUSANNE
 from tests.parts import owner_of
 from tests.products.conftest import ANNA, HANS, HAVNEFART, HAVNEFART_MAIN, METTE, NORDLYS_ROAD, World, name
-from tests.products.driving import Journey, drive, drive_much
+from tests.products.driving import Journey, counted, drive, drive_much
 
 COPENHAGEN = ZoneInfo("Europe/Copenhagen")
 ROAD = f"/accounts/{NORDLYS_ROAD}/payments"
@@ -186,6 +187,17 @@ async def test_p8_a_journey_that_came_before_is_not_summed_again(world: World, d
     with psycopg.connect(owner_of(database)) as owner:
         owner.execute("INSERT INTO journeys SELECT * FROM journeys ON CONFLICT DO NOTHING")
     assert await sums(world) == [line("2026-03", "invoice", "DKK", 1, "100.00", "25.00", "125.00")]
+
+
+async def test_p8_sums_hold_when_several_add_journeys_of_one_account_at_the_same_moment(
+    world: World, database: str
+) -> None:
+    writers = (asyncio.to_thread(drive_much, database, 200, first=1 + 200 * n) for n in range(10))
+    await asyncio.gather(*writers)
+    told = await sums(world)
+    assert sum(each["journeys"] for each in told) == 2000
+    amount = counted(database, "SELECT sum(amount * 100) FROM journeys")
+    assert sum(Decimal(each["amount"]) for each in told) * 100 == amount
 
 
 async def test_a5_a13_each_administrator_is_told_their_own_accounts_sums(world: World, database: str) -> None:
