@@ -30,7 +30,7 @@ from tests.access.cast import CANARY, Cast, prepare
 from tests.auth.conftest import settings_for as settings_of_auth
 from tests.feed import running, settings_for
 from tests.parts import known
-from tests.products.driving import Journey, drive
+from tests.products.driven import Journey, drive
 
 NO_LIMITS = {
     "REQUESTS_PER_SECOND": "100000",

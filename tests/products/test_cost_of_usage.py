@@ -13,7 +13,7 @@ from shared.wall import SAY_WHO_ASKS, as_reader
 from tests.feed import SUSANNE
 from tests.parts import owner_of
 from tests.products.conftest import ANNA, DORA, METTE, NORDLYS_ROAD, World, name
-from tests.products.driving import drive_much
+from tests.products.driven import drive_much
 
 OWN, FEW, MANY = 3_000, 10_000, 200_000
 OTHERS = name("account", 50)

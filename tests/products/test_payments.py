@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.feed import SUSANNE
 from tests.parts import owner_of
 from tests.products.conftest import ANNA, HANS, HAVNEFART, HAVNEFART_MAIN, METTE, NORDLYS_ROAD, World, name
-from tests.products.driving import Journey, counted, drive, drive_much
+from tests.products.driven import Journey, counted, drive, drive_much
 
 COPENHAGEN = ZoneInfo("Europe/Copenhagen")
 ROAD = f"/accounts/{NORDLYS_ROAD}/payments"

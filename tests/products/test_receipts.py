@@ -11,7 +11,7 @@ import pytest
 
 from tests.feed import SUSANNE
 from tests.products.conftest import ANNA, BIZZ, DORA, METTE, PLATE_PAYMENT, World, name
-from tests.products.driving import Journey, drive
+from tests.products.driven import Journey, drive
 
 PAID = Journey("j-1", payment="card", amount=Decimal("1234.50"), vat=Decimal("246.90"))
 

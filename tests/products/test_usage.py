@@ -24,7 +24,7 @@ from tests.products.conftest import (
     World,
     name,
 )
-from tests.products.driving import ORESUND, STOREBAELT, Journey, drive, drive_much
+from tests.products.driven import ORESUND, STOREBAELT, Journey, drive, drive_much
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ROAD = f"/accounts/{NORDLYS_ROAD}/usage"

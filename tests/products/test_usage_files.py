@@ -15,7 +15,7 @@ from services.profiles.access import Access
 from shared.actor import Actor
 from shared.errors import NotFound
 from tests.products.conftest import ANNA, BIZZ, DORA, HAVNEFART, HAVNEFART_MAIN, NORDLYS_ROAD, World
-from tests.products.driving import Journey, drive, drive_much
+from tests.products.driven import Journey, drive, drive_much
 
 ROAD = f"/accounts/{NORDLYS_ROAD}/usage.csv"
 COLUMNS = "journey_id,at,place,product_id,kind,reference,plate,device_number,payment,currency,net,vat,amount"
