@@ -41,6 +41,8 @@ class Operation:
     """The rows of the policy that it is decided by; without one, nobody may ask for it."""
     background: bool = False
     """Whether asking for it is no sign of a person at work (S-04)."""
+    streamed: bool = False
+    """Whether its answer may be of any length, so that it is passed back while it comes."""
 
 
 def load(folder: Path = FOLDER) -> dict[str, Document]:
@@ -70,9 +72,15 @@ def operations(documents: Mapping[str, Document]) -> list[Operation]:
         for template, method, description in described(document):
             queries = frozenset(p["name"] for p in description.get("parameters", ()) if p["in"] == "query")
             rows = tuple(description.get(ROWS, ()))
-            background = bool(description.get("x-background"))
             operation = Operation(
-                service, method.upper(), template, description["operationId"], queries, rows, background
+                service,
+                method.upper(),
+                template,
+                description["operationId"],
+                queries,
+                rows,
+                background=bool(description.get("x-background")),
+                streamed=bool(description.get("x-streamed")),
             )
             known = found.setdefault((operation.method, _shape(template)), operation)
             if known is not operation:

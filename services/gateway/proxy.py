@@ -10,12 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
+import aiohttp
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import StreamingResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway import refusing
 from services.gateway.adapters.access_tokens import AccessToken, AccessTokens, Showing
-from services.gateway.adapters.services import Answer, Asking, Service
+from services.gateway.adapters.services import Answer, Asking, Service, Stream
 from services.gateway.contract import PREFIX, Operation
 from services.gateway.credentials import (
     JSON,
@@ -35,12 +37,15 @@ from services.gateway.seals import Seals
 from shared.errors import Refusal
 from shared.http.denied import NoRow
 from shared.http.problems import problem
+from shared.logs import log
 
 BODY_SECONDS: Final = 10.0
+STALLED_SECONDS: Final = 60.0
+"""For so long a client may take nothing of a long answer."""
 REQUIRE_SEEN: Final = "require-seen"
 SEEN: Final = "seen"
 PASSED_ON: Final = ("idempotency-key", REQUIRE_SEEN, "accept")
-PASSED_BACK: Final = ("content-type", SEEN, "retry-after", "allow")
+PASSED_BACK: Final = ("content-type", "content-disposition", SEEN, "retry-after", "allow")
 LOG_OUT: Final = "logOut"
 END_OWN: Final = "endOwnSession"
 BACKGROUND: Final = "x-background"
@@ -97,7 +102,8 @@ class Proxy:
                 wrong.headers["Allow"] = ", ".join(sorted({*found.methods, *here}))
                 await wrong(scope, receive, send)
             else:
-                await self._reply(send, *await self._forward(operation, found, scope, headers, receive))
+                answer, more = await self._forward(operation, found, scope, headers, receive)
+                await self._reply(answer, more)(scope, receive, send)
         except (Refusal, NotOverHttp) as refused:
             await refusing.answer(refused, request_id)(scope, receive, send)
 
@@ -119,7 +125,7 @@ class Proxy:
             passed_on["content-type"] = JSON
         repeatable = operation.method == "GET" or "idempotency-key" in passed_on
         answer = await self._services[operation.service].ask(
-            Asking(operation.method, path, passed_on, body, repeatable=repeatable)
+            Asking(operation.method, path, passed_on, body, repeatable=repeatable, streamed=operation.streamed)
         )
         ends = operation.id == LOG_OUT or (operation.id == END_OWN and found.identifiers == (token.session_id,))
         if ends and answer.status < 300:
@@ -127,14 +133,45 @@ class Proxy:
             return answer, _LOGGED_OUT
         return answer, _renewed(token)
 
-    async def _reply(self, send: Send, answer: Answer, more: Sequence[tuple[bytes, bytes]]) -> None:
+    def _reply(self, answer: Answer, more: Sequence[tuple[bytes, bytes]]) -> ASGIApp:
         passed_back = {name: value for name in PASSED_BACK if (value := answer.headers.get(name)) is not None}
         if SEEN in passed_back:
             passed_back[SEEN] = self._seals.sealed(passed_back[SEEN])
         headers = [(name.encode(), value.encode("latin-1")) for name, value in passed_back.items()]
-        headers.append((b"content-length", str(len(answer.body)).encode()))
-        await send({"type": "http.response.start", "status": answer.status, "headers": [*headers, *more]})
-        await send({"type": "http.response.body", "body": answer.body})
+        return _Reply(answer, [*headers, *more])
+
+
+class _Reply:
+    """What is sent back: at once, or piece by piece as it comes and no faster than it is taken."""
+
+    def __init__(self, answer: Answer, headers: list[tuple[bytes, bytes]]) -> None:
+        self._answer = answer
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        status, body = self._answer.status, self._answer.body
+        if self._answer.stream is not None:
+            await self._stream(self._answer.stream, scope, receive, send)
+            return
+        headers = [*self._headers, (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _stream(self, body: Stream, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ends early, and visibly so, when the service breaks off or the client takes nothing any more."""
+
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(STALLED_SECONDS):
+                await send(message)
+
+        reply = StreamingResponse(body, self._answer.status)
+        reply.raw_headers = self._headers
+        try:
+            await reply(scope, receive, send_in_time)
+        except (aiohttp.ClientError, OSError, TimeoutError) as broken:
+            log.warning("answer broken off", error=type(broken).__name__)
+        finally:
+            body.close()
 
 
 _LOGGED_OUT = ((b"set-cookie", clear_cookie(SESSION).encode()), (b"clear-site-data", CLEARED))

@@ -14,6 +14,7 @@ from services.products.adapters.journey_feed import topic
 from services.products.adapters.journey_files import JourneyFiles
 from services.products.adapters.journeys import Journeys
 from services.products.adapters.parked_journeys import ParkedJourneys
+from services.products.adapters.payments import Payments
 from services.products.events import AttemptRefused
 from services.products.reactions import reactions
 from services.products.use_cases import UseCases
@@ -23,6 +24,7 @@ from services.products.use_cases.journey_files import JourneyFilesComing
 from services.products.use_cases.journeys import MOST_AT_ONCE, IntakeOfJourneys
 from services.products.use_cases.parked_journeys import CareOfParkedJourneys
 from services.products.use_cases.products import CareOfProducts
+from services.products.use_cases.usage import Usage
 from services.products.views.account_payment import AccountPayment
 from services.products.views.bizz_by_device_number import BizzByDeviceNumber
 from services.products.views.cards import PaymentCards
@@ -65,7 +67,7 @@ def assemble(settings: ServiceSettings) -> ProductsService:
         own=("product", "bulk", "cards", "attempt", "intake", "parked", "redrive"),
         views=(
             *(reach, OpenProductByPlate(), BizzByDeviceNumber(), Products(), OpenOnAccount(), Carriers()),
-            *(BulkOrders(), PaymentCards(), CardTokens(), Journeys(), ParkedJourneys(), JourneyFiles()),
+            *(BulkOrders(), PaymentCards(), CardTokens(), Journeys(), Payments(), ParkedJourneys(), JourneyFiles()),
         ),
         hears=("auth", "company", "profiles"),
         heeds=("auth", "profiles"),
@@ -89,6 +91,7 @@ def assemble(settings: ServiceSettings) -> ProductsService:
         journeys=journeys,
         parked_journeys=CareOfParkedJourneys(backbone.streams, backbone.database, access),
         journey_files=JourneyFilesComing(journeys, backbone.connect),
+        usage=Usage(backbone.database, access),
     )
     backbone.runs(bulk.keep_working)
     backbone.runs(again_and_again(use.cards.tell_of_expiry, LOOK_FOR_EXPIRY_SECONDS))

@@ -146,6 +146,15 @@ REDRIVE_JOURNEYS = Operation("journey.redrive", "have parked journeys tried agai
 ATTRIBUTE_JOURNEY = Operation(
     "journey.attribute", "attribute a parked journey to a product", "anywhere", (STAFF,), "P7"
 )
+READ_USAGE = Operation(
+    "account.read-usage", "see all that was driven on an account", "account", _ADMINISTRATORS_AND_STAFF, "A5"
+)
+READ_PAYMENTS = Operation(
+    "account.read-payments", "see what an account pays, and its invoices", "account", _ADMINISTRATORS_AND_STAFF, "A5"
+)
+READ_JOURNEYS = Operation(
+    "product.read-journeys", "see a product's journeys and their receipts", "product", _EVERYBODY, "A6"
+)
 
 GRANT_MAIN_ADMINISTRATOR = Operation(
     "profile.grant-main-administrator", "grant main administrator", "agreement", (MAIN, STAFF), "A4"
@@ -212,14 +221,17 @@ def at(operation: Operation, place: str) -> Operation:
     return replace(operation, on=kind) if operation.on == "place" and kind else operation
 
 
-def asks(*operations: Operation, internal: bool = False, background: bool = False) -> dict[str, Any]:
+def asks(
+    *operations: Operation, internal: bool = False, background: bool = False, streamed: bool = False
+) -> dict[str, Any]:
     """What a route says of itself: the rows of the policy that it decides by.
 
-    `internal` has no way in from outside; asking for a `background` one is no sign of a person at work (S-04).
+    `internal` has no way in from outside; asking for a `background` one is no sign of a person at work (S-04); the
+    answer of a `streamed` one may be of any length, so nobody on its way keeps the whole of it.
     """
     said: dict[str, Any] = {ROWS: [operation.name for operation in operations]}
-    said |= {"x-internal": True} if internal else {}
-    return {"openapi_extra": said | ({"x-background": True} if background else {})}
+    marks = {"x-internal": internal, "x-background": background, "x-streamed": streamed}
+    return {"openapi_extra": said | {mark: True for mark, given in marks.items() if given}}
 
 
 def as_table() -> str:

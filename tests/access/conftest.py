@@ -26,10 +26,11 @@ from services.company import service as company
 from services.products import service as products
 from services.profiles import service as profiles
 from shared.ids import new_id
-from tests.access.cast import Cast, prepare
+from tests.access.cast import CANARY, Cast, prepare
 from tests.auth.conftest import settings_for as settings_of_auth
 from tests.feed import running, settings_for
 from tests.parts import known
+from tests.products.driven import Journey, drive
 
 NO_LIMITS = {
     "REQUESTS_PER_SECOND": "100000",
@@ -119,9 +120,21 @@ def _world(folder: Path, url: str, addresses: Mapping[str, str], cast: Cast, htt
     }
     sessions = cast.sessions()
     world = World(url, addresses, databases, sessions, cast.nordlys.things, cast.havnefart.things, http, folder)
+    for things, journey in (
+        (cast.nordlys.things, f"{CANARY}-journey-1"),
+        (cast.havnefart.things, "havnefart-journey-1"),
+    ):
+        things["journey"] = journey
+        _driven(world, things)
     _expired(world)
     sessions[OUTSIDE_TOKEN] = world.token("administrator of the account", "profiles")
     return world
+
+
+def _driven(world: World, things: Mapping[str, str]) -> None:
+    """A journey was counted for the product, paid by card; where, is a word of its company's own."""
+    journey = Journey(things["journey"], things["product"], things["account"], things["company"], payment="card")
+    drive(world.databases["products"], [journey.but(journey.journey_id, place=f"{things['surname']} Bro")])
 
 
 def _expired(world: World) -> None:

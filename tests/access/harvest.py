@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
@@ -28,8 +29,15 @@ class Shown:
         text = "\n".join([answer.text, *(f"{name}: {value}" for name, value in answer.headers.items())])
         self.texts.append(text)
         self.identifiers.update(IDENTIFIER.findall(text))
-        if answer.is_success and isinstance(told := answer.json(), dict) and told.get("next"):
-            self.cursors.add(told["next"])
+        if answer.is_success and (after := told_in(answer).get("next")):
+            self.cursors.add(after)
+
+
+def told_in(answer: httpx.Response) -> Mapping[str, Any]:
+    """The fields of an answer; a file has none, nor has an answer without a body."""
+    is_json = answer.headers.get("content-type", "").endswith("json")
+    told = answer.json() if answer.content and is_json else {}
+    return told if isinstance(told, dict) else {}
 
 
 def shown_to(world: World, who: str, things: Mapping[str, str]) -> Shown:

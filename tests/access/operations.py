@@ -181,6 +181,14 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "redriveJourneys": (Ask(policy.REDRIVE_JOURNEYS, {"parked_id": "{parked_journey}"}, then="not-found"),),
     # No such journey is parked: customer service is told so, others that they may not.
     "attributeJourney": (Ask(policy.ATTRIBUTE_JOURNEY, {"product_id": "{product}"}, then="not-found"),),
+    # What was driven
+    "listUsage": (Ask(policy.READ_USAGE),),
+    "downloadUsage": (Ask(policy.READ_USAGE),),
+    "listPayments": (Ask(policy.READ_PAYMENTS),),
+    "downloadInvoiceUsage": (Ask(policy.READ_PAYMENTS, query={"month": "2026-03"}),),
+    "listJourneys": (Ask(policy.READ_JOURNEYS),),
+    "downloadJourneys": (Ask(policy.READ_JOURNEYS),),
+    "getReceipt": (Ask(policy.READ_JOURNEYS, query={"journey_id": "{journey}"}),),
     # People: granting what somebody holds, and revoking what they do not hold, changes nothing.
     "createProfile": (
         Ask(policy.GRANT_MAIN_ADMINISTRATOR, _person("main_administrator", MAIN, "agreement")),

@@ -11,6 +11,7 @@ from services.profiles.policy import ACCOUNT, ANYBODY, BY_NAME, MAIN, ONESELF, P
 from tests.access.asking import Request, described, requests
 from tests.access.conftest import World, at_once, nobody
 from tests.access.expected import ACTORS, Answer, Expectation, Somebody
+from tests.access.harvest import told_in
 from tests.access.operations import OPERATIONS, Ask
 from tests.contracts.test_contracts import read
 
@@ -95,7 +96,7 @@ def test_z05_an_answer_has_the_fields_that_are_described_and_no_others(answers: 
     more = {
         f"{request}, {answer.status_code}: {field}"
         for request, _, answer in answers
-        for field in _not_described(document, _schema_of(document, request, answer), _told(answer))
+        for field in _not_described(document, _schema_of(document, request, answer), told_in(answer))
     }
     assert more == set()
 
@@ -103,7 +104,7 @@ def test_z05_an_answer_has_the_fields_that_are_described_and_no_others(answers: 
 def _schema_of(document: Any, request: Request, answer: httpx.Response) -> Any:
     operation = document["paths"][request.operation.template][request.operation.method.lower()]
     described = operation["responses"][str(answer.status_code)]["content"]
-    return described[answer.headers["content-type"]]["schema"]
+    return described[answer.headers["content-type"].partition(";")[0]].get("schema", {})
 
 
 def _not_described(document: Any, schema: Any, value: Any) -> Iterator[str]:
@@ -142,7 +143,7 @@ def _wrong(answers: list[Asked], table: Mapping[str, Operation], *, words: bool 
     """The answers that are not what a table of the policy asks for, down to the words of who could if they matter."""
     expectation = Expectation(table)
     for request, actor, answer in answers:
-        expected, told = expectation.of(request.ask, actor), _told(answer)
+        expected, told = expectation.of(request.ask, actor), told_in(answer)
         if not words:
             expected = replace(expected, who_could=told.get("who_could"))
         if not _is(answer, told, expected, request):
@@ -163,8 +164,3 @@ def _is(answer: httpx.Response, told: Mapping[str, Any], expected: Answer, reque
 def _is_yes(answer: httpx.Response, told: Mapping[str, Any], request: Request) -> bool:
     """The decision was yes: it is done, or the very rule refuses that comes after it."""
     return told.get("code") == request.ask.then if request.ask.then else answer.is_success
-
-
-def _told(answer: httpx.Response) -> Mapping[str, Any]:
-    told: Mapping[str, Any] = answer.json() if answer.content else {}
-    return told

@@ -59,7 +59,7 @@ async def test_z03_the_same_questions_are_put_to_the_database(
     for request, name, more in places(world):
         service = str(service_of(request))
         for who in THEIRS:
-            token, ways = world.token(who, service), []
+            ways, token = [], world.token(who, service)  # they live for a minute, all of this may take longer
             for identifier in (world.ours[name], twin(world.ours[name])):
                 asked_of_the_database.clear()
                 path, body = request.sent({**world.theirs, name: identifier}, more)

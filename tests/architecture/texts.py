@@ -14,6 +14,7 @@ BUILT = (
     *("C1", "C2", "C3", "C4", "C5", "C6", "C7", "H1", "H3", "L1", "L2", "L4"),
     *(f"P{number}" for number in range(1, 6)),
     "P7",
+    "P8",
 )
 """The rules that this version keeps; each is read aloud by a test."""
 CITED = re.compile(r"\b([ACHLP])(\d{1,2})\b")

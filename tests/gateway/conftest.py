@@ -74,6 +74,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
             "/products/mine": {"get": operation("listOwnProducts")},
             "/products/forgotten": {"get": operation("forgotten") | {ROWS: []}},
             "/products/{product_id}": {"get": operation("getProduct"), "delete": operation("forgetProduct")},
+            "/products/{product_id}/journeys.csv": {"get": operation("downloadJourneys") | {"x-streamed": True}},
             "/products/{product_id}/close": {"post": operation("closeProduct", body=True)},
             "/products/{product_id}/dispatch": {"post": operation("dispatch", body=True, internal=True)},
         },
@@ -146,7 +147,7 @@ def world(shared_world: World) -> World:
     assert shared_world.ask("DELETE", "/api/v1/login/sessions/current").status_code == 200
     for upstream in shared_world.upstreams.values():
         upstream.received.clear()
-        upstream.delay, upstream.breaks = 0, None
+        upstream.delay, upstream.breaks, upstream.pieces = 0, None, None
     shared_world.auth.sessions = {SESSION}
     shared_world.auth.exchanges.clear()
     shared_world.auth.asked.clear()

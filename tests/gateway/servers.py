@@ -5,12 +5,13 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import uvicorn
+from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deploy.local.ports import LOOPBACK, free_port
@@ -102,6 +103,8 @@ class Upstream:
     answer: Callable[[Received], Reply] = lambda received: ok({"path": received.target})
     delay: float = 0
     breaks: Literal["before the answer", "amid the answer"] | None = None
+    pieces: Callable[[], AsyncIterator[bytes]] | None = None
+    """What is answered piece by piece instead, with the status and the headers of the answer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -116,6 +119,11 @@ class Upstream:
             raise ConnectionAbortedError
         status, headers, body = self.answer(received)
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        if self.pieces is not None and status < 300:
+            reply = StreamingResponse(self.pieces(), status)
+            reply.raw_headers = raw
+            await reply(scope, receive, send)
+            return
         if self.breaks == "amid the answer":
             raw.append((b"content-length", str(len(body) + 1).encode()))
         await send({"type": "http.response.start", "status": status, "headers": raw})

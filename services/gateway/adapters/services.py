@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -39,6 +39,23 @@ class Asking:
     headers: Mapping[str, str]
     body: bytes | None = None
     repeatable: bool = False
+    streamed: bool = False
+    """Whether the answer may be too long to be kept."""
+
+
+class Stream:
+    """The body of a long answer, piece by piece as it comes; whoever was given it closes it."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Raises aiohttp.ClientError or TimeoutError when the service breaks off, or says nothing for too long."""
+        return self._response.content.iter_any()
+
+    def close(self) -> None:
+        """Ask for no more of it; the service notices."""
+        self._response.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +65,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    stream: Stream | None = None
+    """The body instead, when it comes piece by piece."""
 
 
 class HttpClient:
@@ -71,19 +90,30 @@ class HttpClient:
             await self._session.close()
 
     async def ask(self, address: str, asking: Asking) -> Answer:
-        """One request to one address. Raises aiohttp.ClientError (such as BrokenDown), OSError or TimeoutError."""
+        """One request to one address. Raises aiohttp.ClientError (such as BrokenDown), OSError or TimeoutError.
+
+        Of a streamed answer the head is waited for as for any other, and then each piece; a refusal is read at once.
+        """
+        response = await self._begun(address, asking)
+        if asking.streamed and response.status < 300:
+            return Answer(response.status, response.headers, b"", Stream(response))
+        async with response:
+            answer = Answer(response.status, response.headers, await response.read())
+        if answer.status >= 500 and answer.headers.get("content-type") != MEDIA_TYPE:
+            raise BrokenDown(f"status {answer.status}")
+        return answer
+
+    async def _begun(self, address: str, asking: Asking) -> aiohttp.ClientResponse:
         assert self._session is not None  # noqa: S101 (it is open while the gateway runs)
-        async with self._session.request(
+        piecemeal = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=ANSWER_SECONDS)
+        return await self._session.request(
             asking.method,
             URL(address + asking.path, encoded=True),
             headers=asking.headers,
             data=asking.body,
             allow_redirects=False,
-        ) as response:
-            answer = Answer(response.status, response.headers, await response.read())
-        if answer.status >= 500 and answer.headers.get("content-type") != MEDIA_TYPE:
-            raise BrokenDown(f"status {answer.status}")
-        return answer
+            timeout=piecemeal if asking.streamed else self._session.timeout,
+        )
 
 
 class Service:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from services.products.api import bulk, cards, journeys, products
+from services.products.api import bulk, cards, journeys, products, usage
 from services.products.use_cases import UseCases
 from shared.http.door import Door
 
@@ -14,4 +14,5 @@ def routes(use: UseCases, door: Door) -> APIRouter:
     bulk.add(api, use.bulk, door)
     cards.add(api, use.cards, door)
     journeys.add(api, use.parked_journeys, door)
+    usage.add(api, use.usage, door)
     return api

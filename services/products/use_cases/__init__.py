@@ -6,6 +6,7 @@ cards.py            the payment cards of an account: added, replaced, chosen, re
 journeys.py         taking in what operators say was driven
 journey_files.py    taking in the same from files
 parked_journeys.py  what customer service does about journeys that could not be attributed
+usage.py            what was driven and what it cost, receipts
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from services.products.use_cases.journey_files import JourneyFilesComing
 from services.products.use_cases.journeys import IntakeOfJourneys
 from services.products.use_cases.parked_journeys import CareOfParkedJourneys
 from services.products.use_cases.products import CareOfProducts
+from services.products.use_cases.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +30,4 @@ class UseCases:
     journeys: IntakeOfJourneys
     parked_journeys: CareOfParkedJourneys
     journey_files: JourneyFilesComing
+    usage: Usage
