@@ -21,7 +21,7 @@ from services.products.use_cases import UseCases
 from services.products.use_cases.bulk import BulkOrdering
 from services.products.use_cases.cards import CareOfCards
 from services.products.use_cases.journey_files import JourneyFilesComing
-from services.products.use_cases.journeys import MOST_AT_ONCE, IntakeOfJourneys
+from services.products.use_cases.journeys import MOST_AT_ONCE, OURSELVES, IntakeOfJourneys
 from services.products.use_cases.parked_journeys import CareOfParkedJourneys
 from services.products.use_cases.products import CareOfProducts
 from services.products.use_cases.usage import Usage
@@ -36,6 +36,7 @@ from services.profiles.access import Access
 from services.profiles.reach import STREAMS, Reach
 from shared.again import again_and_again
 from shared.backbone import Backbone
+from shared.cause import Cause
 from shared.settings import ServiceSettings
 
 NAME = "products"
@@ -81,15 +82,20 @@ def assemble(settings: ServiceSettings) -> ProductsService:
     bulk = BulkOrdering(
         *parts, care=care, record_refusal=backbone.record_refusal, must_have_heard=backbone.heard.must_be_fresh
     )
+    driven = partial(care.use_trip, cause=Cause(OURSELVES, "journeys"))
     journeys = IntakeOfJourneys(
-        streams=backbone.streams, recorder=backbone.recorder, connect=backbone.connect, clock=backbone.clock
+        streams=backbone.streams,
+        recorder=backbone.recorder,
+        connect=backbone.connect,
+        clock=backbone.clock,
+        driven=driven,
     )
     use = UseCases(
         products=care,
         bulk=bulk,
         cards=CareOfCards(*parts),
         journeys=journeys,
-        parked_journeys=CareOfParkedJourneys(backbone.streams, backbone.database, access),
+        parked_journeys=CareOfParkedJourneys(backbone.streams, backbone.database, access, driven),
         journey_files=JourneyFilesComing(journeys, backbone.connect),
         usage=Usage(backbone.database, access),
     )

@@ -56,10 +56,6 @@ WhenDriven = Callable[[str, str], Awaitable[object]]
 """Told the eTicket and the journey that counts for it (P3); may be told again, and changes nothing then."""
 
 
-async def nobody(_product_id: str, _journey_id: str) -> None:
-    """Nobody counts trips."""
-
-
 class IntakeOfJourneys:
     """Takes in journeys and keeps trying what is parked; several replicas may at once."""
 
@@ -70,7 +66,7 @@ class IntakeOfJourneys:
         recorder: OrderedRecorder,
         connect: Callable[[], Connection[Any]],
         clock: Clock,
-        driven: WhenDriven = nobody,
+        driven: WhenDriven,
     ) -> None:
         """`driven` is told of journeys that count for eTickets."""
         self._streams = streams

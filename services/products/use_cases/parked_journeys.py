@@ -9,7 +9,7 @@ from services.products.adapters.parked_journeys import Wanted
 from services.products.domain import journeys as rules
 from services.products.domain.journeys import Attribution, Journey, JourneyCannotBeAttributed
 from services.products.events import ParkedJourneysRedriven
-from services.products.use_cases.journeys import WhenDriven, nobody
+from services.products.use_cases.journeys import WhenDriven
 from services.products.views import products
 from services.profiles import policy
 from services.profiles.access import Access
@@ -26,7 +26,7 @@ ATTRIBUTIONS = Category("parked", Attribution(), rules.evolve)
 class CareOfParkedJourneys:
     """Customer service's part in P7."""
 
-    def __init__(self, streams: Streams, database: Database, may: Access, driven: WhenDriven = nobody) -> None:
+    def __init__(self, streams: Streams, database: Database, may: Access, driven: WhenDriven) -> None:
         """`driven` is told of journeys that count for eTickets (P3)."""
         self._streams = streams
         self._database = database
