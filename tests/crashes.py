@@ -19,9 +19,9 @@ def games(most: int) -> settings:
 
 
 async def lose_every_connection(backbone: Backbone) -> None:
-    """As a crash of the database's host does: every session of this database ends in the middle of whatever it does."""
+    """As a crash of the database's host does: everybody's session of this database ends amid whatever it does."""
     with suppress(Unavailable):  # the session that asks may be ended by another crash
         await backbone.database.rows(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "WHERE datname = current_database() AND usename IS NOT NULL AND pid <> pg_backend_pid()"
         )

@@ -99,7 +99,7 @@ def at_once(work: Any, *arguments: Any) -> list[Any]:
         return list(pool.map(work, *arguments))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The system as its processes, on the embedded broker: what is decided here does not depend on the broker."""
     folder = tmp_path_factory.mktemp("access")

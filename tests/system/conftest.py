@@ -41,7 +41,7 @@ def _asked_for(kind: BrokerKind, folder: Path) -> None:
         (folder / "kafka-libs").symlink_to(KAFKA_JARS)
 
 
-@pytest.fixture(scope="session", params=["tansu", "kafka"])
+@pytest.fixture(scope="package", params=["tansu", "kafka"])
 def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A running system with one member of staff."""
     kind: BrokerKind = request.param

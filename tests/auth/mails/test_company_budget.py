@@ -73,7 +73,7 @@ async def test_c14_a_code_that_logged_in_counts_for_no_company(strict: World, in
     await strict.feed.given(administers(ANNAS_ID, 1), administers(DORAS_ID, 1))
     for _ in range(MOST):
         await strict.logged_in(ANNA)
-    assert (await mailed(strict, inbox, DORA))[-1] == DORA
+    assert DORA in await mailed(strict, inbox, DORA), "whichever of those that wait is handed over first"
 
 
 async def fates(world: World) -> set[str]:
