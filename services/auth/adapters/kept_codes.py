@@ -175,7 +175,8 @@ SELECT count(*) AS asked FROM (
         AND c.bucket = 'strangers' AND c.by = 'mailed-code' AND c.fate IS DISTINCT FROM 'used'
     WHERE mine.challenge_id = %s AND mine.bucket = 'strangers' AND EXISTS (
         SELECT 1 FROM reach_grants theirs JOIN reach_grants g USING (company_id)
-        WHERE 'profile:' || theirs.profile_id = mine.subject AND g.profile_id = substr(c.subject, length('profile:.')))
+        WHERE theirs.profile_id = replace(mine.subject, 'profile:', '')
+            AND g.profile_id = replace(c.subject, 'profile:', ''))
     LIMIT %s + 1) AS within
 """
 

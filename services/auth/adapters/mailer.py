@@ -139,7 +139,8 @@ class Mailer:
         person = await self._recipient(mail.subject)
         if person is None:
             return "dropped"
-        if await kept_codes.is_over_its_companys(self._database, mail.mail_id, self._limits):
+        brings_a_code = mail.sealed_code is not None
+        if brings_a_code and await kept_codes.is_over_its_companys(self._database, mail.mail_id, self._limits):
             log.error("code withheld: strangers ask for too many of one company's people", mail=mail.mail_id)
             return "withheld"
         try:

@@ -4,11 +4,14 @@ A11  Who could cancel a profile may also log it out everywhere, or let its owner
 A13  A person out of sight answers like one that does not exist.
 """
 
+from collections.abc import Callable
+
 from services.auth.views import people
 from services.profiles.access import Access
 from services.profiles.policy import Operation
 from shared.cause import Cause
 from shared.database import Database
+from shared.errors import Forbidden
 
 
 class AllTheyHold:
@@ -18,10 +21,12 @@ class AllTheyHold:
         self._database = database
         self._access = access
 
-    async def covering(self, operation: Operation, profile_id: str, cause: Cause) -> Cause | None:
-        """The cause under every permit that it takes (A14); None when something they hold is out of the actor's reach.
+    async def covering(
+        self, operation: Operation, profile_id: str, cause: Cause, *, else_raise: Callable[[], Forbidden]
+    ) -> Cause:
+        """The cause under every permit that it takes (A14).
 
-        Raises NotFound, NotPermitted.
+        Raises NotFound, NotPermitted, and `else_raise` when something that they hold is out of the actor's reach.
         """
         person = await people.by_id(self._database, profile_id)
         known = person is not None and not person["cancelled"]
@@ -31,7 +36,7 @@ class AllTheyHold:
         )
         permits = await self._access.revocable(cause.actor, [(grant["kind"], grant["target_id"]) for grant in held])
         if permits is None:
-            return None
+            raise else_raise()
         for each in permits or [permit]:
             cause = each.covers(cause)
         return cause

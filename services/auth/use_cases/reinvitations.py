@@ -84,7 +84,4 @@ class Reinvitations:
         """All that the person holds is in reach. Raises SecondPersonNeeded, NotFound, NotPermitted, CannotReinvite."""
         if cause.actor == Actor("profile", profile_id):
             raise SecondPersonNeeded
-        covered = await self._all_they_hold.covering(policy.REINVITE, profile_id, cause)
-        if covered is None:
-            raise CannotReinvite
-        return covered
+        return await self._all_they_hold.covering(policy.REINVITE, profile_id, cause, else_raise=CannotReinvite)

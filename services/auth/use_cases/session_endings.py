@@ -87,9 +87,7 @@ class SessionEndings:
 
         Raises NotFound, NotPermitted, CannotEndSessions, EndingNotConfirmed.
         """
-        covered = await self._all_they_hold.covering(END_SESSIONS_OF, profile_id, cause)
-        if covered is None:
-            raise CannotEndSessions
+        cause = await self._all_they_hold.covering(END_SESSIONS_OF, profile_id, cause, else_raise=CannotEndSessions)
         if not confirmed:
             raise EndingNotConfirmed
         subject, now = f"profile:{profile_id}", self._clock()
@@ -98,5 +96,5 @@ class SessionEndings:
         decide = partial(sessions.end, because="ended-by-administrator")
         return await self._streams.change_all(
             [Change(SESSIONS, session, decide) for session in found],
-            covered.answering(ended=len(found)).ensuring(lambda events: [told] if events else []),
+            cause.answering(ended=len(found)).ensuring(lambda events: [told] if events else []),
         )

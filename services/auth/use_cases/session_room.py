@@ -51,7 +51,8 @@ class RoomForSessions:
         bounded = cause.ensuring(lambda _: [open_sessions.at_most(subject, self._limits.sessions)])
         for _ in range(MOST_ROUNDS):
             now = self._clock()
-            endings = [*await self._held(held), *await self._above_the_most(subject, held, now)]
+            ended = await self._held(held)
+            endings = [*ended, *await self._above_the_most(subject, ended, now)]
             ends = [Change(SESSIONS, each, partial(sessions.end, because=why)) for each, why in endings]
             told = self._told(subject, endings, where, now)
             try:
@@ -64,8 +65,8 @@ class RoomForSessions:
         found = await session_secrets.find(self._database, self._codes.of_secret(secret)) if secret else None
         return [(found.session.session_id, "logged-in-again")] if found else []
 
-    async def _above_the_most(self, subject: str, held: str | None, now: datetime) -> Sequence[Ending]:
-        going = {session for session, _ in await self._held(held)}
+    async def _above_the_most(self, subject: str, ended: Sequence[Ending], now: datetime) -> Sequence[Ending]:
+        going = {session for session, _ in ended}
         others = [
             session
             for session in await session_secrets.of_subject(self._database, subject)
