@@ -52,10 +52,13 @@ def reactions(use: UseCases) -> Mapping[type[Event], Reaction]:
             return  # they know
         await use.change_mails.tell_what_became_of(closed, event_id=recorded.id, closed_at=recorded.time, cause=cause)
 
-    async def whenever_a_charged_card_expires_its_administrators_are_told(recorded: Recorded, cause: Cause) -> None:
-        account_id, about = _of_a_card(recorded)
-        await use.card_mails.tell_administrators(
-            account_id, about, event_id=recorded.id, said_at=recorded.time, cause=cause
+    async def whenever_a_charged_card_expires_they_who_may_replace_it_are_told(
+        recorded: Recorded, cause: Cause
+    ) -> None:
+        said = recorded.data
+        assert isinstance(said, (PaymentCardExpiring, PaymentCardExpired))  # noqa: S101 (narrows: registered for them)
+        await use.card_mails.tell_of_card(
+            said.account_id, said.product_id, _of_card(said), event_id=recorded.id, said_at=recorded.time, cause=cause
         )
 
     return {
@@ -67,8 +70,8 @@ def reactions(use: UseCases) -> Mapping[type[Event], Reaction]:
         MainAdministratorGranted: whenever_somebody_is_granted_something_they_are_told,
         AccountAdministratorGranted: whenever_somebody_is_granted_something_they_are_told,
         ProductAccessGranted: whenever_somebody_is_granted_something_they_are_told,
-        PaymentCardExpiring: whenever_a_charged_card_expires_its_administrators_are_told,
-        PaymentCardExpired: whenever_a_charged_card_expires_its_administrators_are_told,
+        PaymentCardExpiring: whenever_a_charged_card_expires_they_who_may_replace_it_are_told,
+        PaymentCardExpired: whenever_a_charged_card_expires_they_who_may_replace_it_are_told,
     }
 
 
@@ -86,10 +89,14 @@ def _in_short(recorded: Recorded) -> tuple[str, Mapping[str, str]]:
     return profile, {"grant": grant, "of": of, "company": company, "by": str(recorded.actor)}
 
 
-def _of_a_card(recorded: Recorded) -> tuple[str, Mapping[str, str]]:
-    """The account, and what the mail has to say of the card that it is charged to."""
-    said = recorded.data
-    assert isinstance(said, (PaymentCardExpiring, PaymentCardExpired))  # noqa: S101 (narrows: registered for them)
-    what = "expiring" if isinstance(said, PaymentCardExpiring) else "expired"
-    card = {"brand": said.brand, "last_four": said.last_four, "month": said.expiry_month, "year": said.expiry_year}
-    return said.account_id, {"what": what, "account": said.account_id, **{name: str(of) for name, of in card.items()}}
+def _of_card(said: PaymentCardExpiring | PaymentCardExpired) -> Mapping[str, str]:
+    """What the mail has to say of a card, and of what is charged to it."""
+    return {
+        "what": "expiring" if isinstance(said, PaymentCardExpiring) else "expired",
+        "account": said.account_id,
+        "charged": "account" if said.product_id is None else "product",
+        "brand": said.brand,
+        "last_four": said.last_four,
+        "month": str(said.expiry_month),
+        "year": str(said.expiry_year),
+    }

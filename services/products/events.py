@@ -133,11 +133,16 @@ CardRemoval = Literal["removed", "account-ended"]
 
 
 class PaymentCardAdded(Event, type="products.payment-card-added.v1"):
-    """A payment card was added to an account (P6); the payment provider's token of it stands in no event."""
+    """A payment card was added to an account, or linked to one of its products (P6, A6).
+
+    The payment provider's token of it stands in no event.
+    """
 
     cards_id: Pseudonym[str]
     account_id: Pseudonym[str]
     company_id: Pseudonym[str]
+    product_id: Pseudonym[str | None] = None
+    """The one product that is charged to it; None for a card of the whole account."""
     card_id: Pseudonym[str]
     brand: Plain[str]
     last_four: Personal[str]
@@ -177,10 +182,11 @@ class PaymentCardRemoved(Event, type="products.payment-card-removed.v1"):
 
 
 class PaymentCardExpiring(Event, type="products.payment-card-expiring.v1"):
-    """The payment card that is charged expires within 30 days; said once (P6)."""
+    """The payment card that an account or one product is charged to expires within 30 days; said once (P6)."""
 
     cards_id: Pseudonym[str]
     account_id: Pseudonym[str]
+    product_id: Pseudonym[str | None] = None
     card_id: Pseudonym[str]
     brand: Plain[str]
     last_four: Personal[str]
@@ -190,10 +196,11 @@ class PaymentCardExpiring(Event, type="products.payment-card-expiring.v1"):
 
 
 class PaymentCardExpired(Event, type="products.payment-card-expired.v1"):
-    """The payment card that is charged has expired; said once (P6)."""
+    """The payment card that an account or one product is charged to has expired; said once (P6)."""
 
     cards_id: Pseudonym[str]
     account_id: Pseudonym[str]
+    product_id: Pseudonym[str | None] = None
     card_id: Pseudonym[str]
     brand: Plain[str]
     last_four: Personal[str]

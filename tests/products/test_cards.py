@@ -15,9 +15,11 @@ from services.company.events import AccountEnded
 from services.products.events import PaymentCardExpired, PaymentCardExpiring
 from services.products.use_cases.cards import CareOfCards
 from services.products.views.cards import PaymentCards
+from services.products.views.open_on_account import OpenOnAccount, nothing_is_left
 from services.profiles.access import Access
 from services.profiles.reach import Reach
 from shared.actor import Actor
+from shared.eventstore.statement import run
 from tests.feed import SUSANNE, log_of, running
 from tests.products.conftest import (
     ANNA,
@@ -224,6 +226,13 @@ async def test_c7_the_cards_of_an_account_that_ended_are_removed_with_their_toke
     assert await listed(world, SUSANNE) == []
 
 
+async def test_c7_a_card_that_is_added_while_an_account_s_products_are_closed_has_it_done_again(world: World) -> None:
+    await added(world)
+    with world.backbone.connect() as connection, pytest.raises(errors.CheckViolation) as refused:
+        run(connection, [nothing_is_left(HAVNEFART_MAIN)])
+    assert refused.value.diag.constraint_name in OpenOnAccount.refusals
+
+
 async def test_c7_no_card_is_added_to_an_account_that_ended_nor_left_on_it_by_a_race(
     world: World, database: str
 ) -> None:
@@ -280,7 +289,7 @@ async def test_p6_the_cards_view_equals_a_fold_of_the_log(world: World, new_data
     rebuild(world.backbone, (Reach(), PaymentCards()), fresh)
     held = tables_of(world.backbone, ["payment_cards"])
     assert tables_of(fresh, ["payment_cards"]) == held
-    assert len(held["payment_cards"]) == 2
+    assert len(held["payment_cards"]) == 3
     assert two in "".join(held["payment_cards"])
 
 

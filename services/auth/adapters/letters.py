@@ -131,12 +131,15 @@ def security(reader: Reader, what: SecurityNotice, site: str, where: Whereabouts
 
 
 def card(reader: Reader, what: CardNotice, about: Mapping[str, str], *, account: str | None, site: str) -> Letter:
-    """The payment card that an account is charged to expires soon, or has (P6); `account` is its name, if known."""
+    """The payment card that an account, or a product of it, is charged to expires soon, or has (P6).
+
+    `account` is its name, if known.
+    """
     words = reader.words
-    named = words.the_account.format(called=words.called.format(name=account) if account else "")
+    charged = words.charged[about["charged"]].format(called=words.called.format(name=account) if account else "")
     brand = words.another_brand if about["brand"] == "other" else about["brand"].replace("-", " ").title()
     ends = f"{int(about['month']):02}/{about['year']}"
-    said = words.card[what].format(account=named, brand=brand, last_four=about["last_four"], ends=ends)
+    said = words.card[what].format(charged=charged, brand=brand, last_four=about["last_four"], ends=ends)
     paragraphs = (words.hello.format(name=reader.name), said, words.card_advice.format(site=site))
     return Letter(words.card_subject[what], paragraphs, reader.language)
 

@@ -194,18 +194,29 @@ def queue_email_changed(*, event_id: str, profile_id: str, changed_at: datetime,
 
 
 def queue_card(
-    *, event_id: str, account_id: str, about: Mapping[str, str], said_at: datetime, now: datetime
+    *,
+    event_id: str,
+    account_id: str,
+    product_id: str | None,
+    about: Mapping[str, str],
+    said_at: datetime,
+    now: datetime,
 ) -> Statement:
-    """Tell everybody who administers an account now, main administrators too (A4), of its payment card (P6)."""
+    """Tell everybody who administers an account now, main administrators too (A4), of its payment card (P6).
+
+    Of a card that is linked to a product, those who have access to this are told as well (A6).
+    """
     return Statement(
         "INSERT INTO mails (mail_id, kind, subject, about, queued_at, expires_at, due_at) "
         "SELECT DISTINCT %(event)s || '-' || profile_id, 'card', 'profile:' || profile_id, %(about)s::jsonb, "
         "%(now)s::timestamptz, %(until)s::timestamptz, %(now)s::timestamptz FROM reach_grants "
         "WHERE kind = 'account-administrator' AND target_id = %(account)s OR kind = 'main-administrator' "
-        "AND target_id = (SELECT agreement_id FROM reach_accounts WHERE account_id = %(account)s)",
+        "AND target_id = (SELECT agreement_id FROM reach_accounts WHERE account_id = %(account)s) "
+        "OR kind = 'product-access' AND target_id = %(product)s::text",
         {
             "event": event_id,
             "account": account_id,
+            "product": product_id,
             "about": orjson.dumps(about).decode(),
             "now": now,
             "until": said_at + INVITATIONS_LIVE,

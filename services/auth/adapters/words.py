@@ -89,4 +89,5 @@ class Words:
     card: Mapping[CardNotice, str]
     card_advice: str
     another_brand: str
-    the_account: str
+    charged: Mapping[str, str]
+    """What a card is charged for: an account, or one product of it."""

@@ -103,14 +103,14 @@ DANISH = Words(
     },
     card={
         "expiring": (
-            "det betalingskort, som {account} trækkes på, {brand} der ender på {last_four}, gælder til og med {ends}."
+            "det betalingskort, som {charged} trækkes på, {brand} der ender på {last_four}, gælder til og med {ends}."
         ),
         "expired": (
-            "det betalingskort, som {account} trækkes på, {brand} der ender på {last_four}, gjaldt til og med "
+            "det betalingskort, som {charged} trækkes på, {brand} der ender på {last_four}, gjaldt til og med "
             "{ends}, og der kan ikke længere trækkes på det."
         ),
     },
     card_advice="Udskift det på {site}, eller vælg et andet kort. Send os aldrig et kortnummer.",
     another_brand="et kort",
-    the_account="kontoen{called}",
+    charged={"account": "kontoen{called}", "product": "et produkt på kontoen{called}"},
 )

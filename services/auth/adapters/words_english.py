@@ -105,15 +105,15 @@ ENGLISH = Words(
     },
     card={
         "expiring": (
-            "the payment card that {account} is charged to, {brand} ending in {last_four}, is good to the end of "
+            "the payment card that {charged} is charged to, {brand} ending in {last_four}, is good to the end of "
             "{ends}."
         ),
         "expired": (
-            "the payment card that {account} is charged to, {brand} ending in {last_four}, was good to the end of "
+            "the payment card that {charged} is charged to, {brand} ending in {last_four}, was good to the end of "
             "{ends} and can be charged no longer."
         ),
     },
     card_advice="Replace it on {site}, or choose another card. Never send us the number of a card.",
     another_brand="a card",
-    the_account="the account{called}",
+    charged={"account": "the account{called}", "product": "one product of the account{called}"},
 )

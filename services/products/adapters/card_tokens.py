@@ -3,8 +3,8 @@
 P6   A token stands in no event, log or answer: whatever an event holds is read by every subscriber, by auditors and by
      administrators, for ever. It is kept here, beside the log, and is gone in the commit in which its card is.
 
-The same token twice on one account is the same card twice. Whatever refuses that names no token, since a database
-server writes its complaints into a log. Not derived from events: nothing could build it anew.
+The same token twice on one account, or on one product, is the same card twice. Whatever refuses that names no token,
+since a database server writes its complaints into a log. Not derived from events: nothing could build it anew.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from shared.eventstore.statement import Statement
 
 
 class CardKeptAlready(Conflict):
-    """This card is one of the account's already."""
+    """This card is here already."""
 
     code = "card-kept-already"
     rule = "P6"
@@ -30,14 +30,14 @@ class CardTokens:
     tables: ClassVar[Mapping[str, LiteralString]] = {
         "card_tokens": """
             CREATE TABLE IF NOT EXISTS card_tokens (
-                card_id text PRIMARY KEY, account_id text NOT NULL, token text NOT NULL);
-            CREATE INDEX IF NOT EXISTS card_tokens_account ON card_tokens (account_id);
-            CREATE OR REPLACE FUNCTION keep_card_token(card text, account text, secret text) RETURNS void
+                card_id text PRIMARY KEY, kept_for text NOT NULL, token text NOT NULL);
+            CREATE INDEX IF NOT EXISTS card_tokens_kept_for ON card_tokens (kept_for);
+            CREATE OR REPLACE FUNCTION keep_card_token(card text, whom text, secret text) RETURNS void
             LANGUAGE plpgsql AS $$ BEGIN
-                IF EXISTS (SELECT 1 FROM card_tokens WHERE account_id = account AND token = secret) THEN
+                IF EXISTS (SELECT 1 FROM card_tokens WHERE kept_for = whom AND token = secret) THEN
                     RAISE unique_violation USING CONSTRAINT = 'card_kept_already', MESSAGE = 'the card is kept already';
                 END IF;
-                INSERT INTO card_tokens (card_id, account_id, token) VALUES (card, account, secret);
+                INSERT INTO card_tokens (card_id, kept_for, token) VALUES (card, whom, secret);
             END $$;"""
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {"card_kept_already": CardKeptAlready}
@@ -46,12 +46,12 @@ class CardTokens:
         return ()
 
 
-def keep(card_id: str, account_id: str, token: str) -> Statement:
-    """For the commit in which the card is added. Refused as CardKeptAlready when the account has it.
+def keep(card_id: str, kept_for: str, token: str) -> Statement:
+    """For the commit in which an account's or a product's card is added. Refused as CardKeptAlready when it has it.
 
     Cards of one account are added one after the other, for they are one stream: looking first is enough.
     """
-    return Statement("SELECT keep_card_token(%s, %s, %s)", (card_id, account_id, token))
+    return Statement("SELECT keep_card_token(%s, %s, %s)", (card_id, kept_for, token))
 
 
 def forgotten(events: Sequence[Event]) -> Iterable[Statement]:

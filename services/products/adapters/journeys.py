@@ -27,7 +27,7 @@ Whoever takes this one and that of the appends takes the appends' first.
 class Journeys:
     """One row a journey: which product, where and when, and what it cost; `amount` holds the `vat` that is in it.
 
-    How it is paid is what the account had agreed on when the journey was taken in.
+    How it is paid, and by which card, is what the account had agreed on when the journey was taken in.
     """
 
     tables: ClassVar[Mapping[str, LiteralString]] = {
@@ -83,7 +83,8 @@ def facts_of(connection: Connection[Any], journeys: Sequence[Journey]) -> list[F
 
 
 _FACTS: LiteralString = """
-    SELECT j.fingerprint, p.fingerprint, c.product_id, c.account_id, c.company_id, c.payment, c.closed_at, c.active,
+    SELECT j.fingerprint, p.fingerprint, c.product_id, c.account_id, c.company_id, c.payment,
+        CASE WHEN c.payment = 'card' THEN card_charged(c.account_id, c.product_id) END, c.closed_at, c.active,
         CASE WHEN c.trips IS NOT NULL
             THEN (c.trips - (SELECT count(*) FROM journeys d WHERE d.product_id = c.product_id))::int END
     FROM unnest(%b::text[], %b::text[], %b::timestamptz[]) WITH ORDINALITY AS come (journey_id, what, at, n)
@@ -111,14 +112,14 @@ def count(connection: Connection[Any], verdicts: Iterable[Verdict]) -> None:
 def _row(journey: Journey, to: Carrier) -> tuple[object, ...]:
     return (
         *(journey.id, to.product_id, to.account_id, to.company_id, journey.place, journey.at),
-        *(journey.amount, journey.vat, journey.currency, to.payment, journey.fingerprint),
+        *(journey.amount, journey.vat, journey.currency, to.payment, to.card_id, journey.fingerprint),
     )
 
 
 _COUNT: LiteralString = (
     "INSERT INTO journeys (journey_id, product_id, account_id, company_id, place, at, amount, vat, currency, payment, "
-    "fingerprint) SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], "
-    "%b::numeric[], %b::numeric[], %b::text[], %b::text[], %b::bytea[])"
+    "card_id, fingerprint) SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], "
+    "%b::timestamptz[], %b::numeric[], %b::numeric[], %b::text[], %b::text[], %b::text[], %b::bytea[])"
 )
 
 

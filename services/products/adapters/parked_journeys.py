@@ -57,7 +57,8 @@ class ParkedJourneys:
                     RAISE check_violation USING CONSTRAINT = 'journey_is_parked_no_more', MESSAGE = 'parked no more';
                 END IF;
                 INSERT INTO journeys VALUES (journey.journey_id, product, account, company, journey.place, journey.at,
-                    journey.amount, journey.vat, journey.currency, paid_by, NULL, journey.fingerprint);
+                    journey.amount, journey.vat, journey.currency, paid_by,
+                    CASE WHEN paid_by = 'card' THEN card_charged(account, product) END, journey.fingerprint);
             END $$;""",
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {

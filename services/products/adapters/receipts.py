@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from fpdf import FPDF
 
+from services.products.domain.card import Brand
 from shared.database import Row
 
 Language = Literal["da", "en"]
@@ -33,6 +34,7 @@ WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "reference": "Reference",
         "payment": "Betaling",
         "card": "Betalingskort",
+        "ending": "{brand}, der ender på {last_four}",
         "net": "Pris uden moms",
         "vat": "Moms",
         "amount": "I alt inkl. moms",
@@ -51,6 +53,7 @@ WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "reference": "Reference",
         "payment": "Paid by",
         "card": "Payment card",
+        "ending": "{brand} ending in {last_four}",
         "net": "Price without VAT",
         "vat": "VAT",
         "amount": "Total including VAT",
@@ -72,9 +75,16 @@ def lines_of(journey: Row, language: Language) -> Iterator[Line]:
     for name in ("plate", "device_number", "reference"):
         if journey[name] is not None:
             yield words[name], journey[name]
-    yield words["payment"], words["card"]
+    yield words["payment"], _card(journey["card"], words)
     for name in ("net", "vat", "amount"):
         yield words[name], money(journey[name], journey["currency"], language)
+
+
+def _card(card: Row | None, words: Mapping[str, str]) -> str:
+    if card is None:
+        return words["card"]
+    brand = words["card"] if card["brand"] == Brand.OTHER else Brand(card["brand"]).called
+    return words["ending"].format(brand=brand, last_four=card["last_four"])
 
 
 def page(journey: Row, language: Language) -> str:

@@ -1,17 +1,20 @@
 """The payment cards of one account, and which of them is charged. All cards of an account are one stream, so that
 two people at once cannot charge two cards.
 
+A6   Whoever has access to a product links a card to it, and replaces that: what is driven with this product is charged
+     to this card, all else to the account's.
 P6   A payment card is kept as the payment provider's token, brand, last four digits and expiry, where the company pays
      by card. The token stands in no event: `adapters/card_tokens.py` keeps it.
      *Decision:* the first card is charged, and of several cards the one that somebody chose. Replacing a card keeps its
-     part. The card that is charged is removed only when it is the last one: else choose another first.
-     *Decision:* a card is good to the end of its month in Copenhagen. Of a card that is charged it is said once that it
-     ends within 30 days, and once that it has ended.
+     part. The card that is charged is removed only when it is the last one: else choose another first. A product's
+     own card is no other product's, and stays when it is closed: journeys come later than that.
+     *Decision:* a card is good to the end of its month in Copenhagen. Of a card that anything is charged to it is said
+     once that it ends within 30 days, and once that it has ended.
 C7   An account that ends keeps no card.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -51,6 +54,11 @@ class Brand(StrEnum):
     UNIONPAY = "unionpay"
     OTHER = "other"
 
+    @property
+    def called(self) -> str:
+        """As it is written on receipts."""
+        return "JCB" if self is Brand.JCB else self.value.replace("-", " ").title()
+
 
 class BrandUnknown(Invalid):
     """The brand is one of those that payment providers tell apart; `other` is one of them."""
@@ -81,7 +89,7 @@ class CardHasExpired(Conflict):
 
 
 class TooManyCards(Conflict):
-    """An account has at most 10 payment cards; remove one first."""
+    """An account has at most 10 payment cards, beside those of single products; remove one first."""
 
     code = "too-many-cards"
     rule = "P6"
@@ -91,6 +99,13 @@ class CardIsCharged(Conflict):
     """This card is the one that is charged; choose another first, or replace it."""
 
     code = "card-is-charged"
+    rule = "P6"
+
+
+class CardIsOfOneProduct(Conflict):
+    """This card is linked to one product; add it to the account to have it charged for the others."""
+
+    code = "card-is-of-one-product"
     rule = "P6"
 
 
@@ -116,9 +131,10 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card of the account, and what was said of its expiry."""
+    """A card of the account, or of one of its products, and what was said of its expiry."""
 
     face: Face
+    product_id: str | None = None
     said_to_expire: bool = False
     said_to_have_expired: bool = False
 
@@ -146,10 +162,11 @@ def good_until(month: int, year: int) -> datetime:
 def evolve(cards: Cards, event: CardEvent) -> Cards:
     """The cards after one more event of their history."""
     match event:
-        case PaymentCardAdded(cards_id=cards_id, account_id=account, card_id=card):
-            return replace(cards, id=cards_id, account_id=account, kept={**cards.kept, card: Card(_face(event))})
+        case PaymentCardAdded(cards_id=cards_id, account_id=account, product_id=product, card_id=card):
+            kept = {**cards.kept, card: Card(_face(event), product)}
+            return replace(cards, id=cards_id, account_id=account, kept=kept)
         case PaymentCardReplaced(card_id=old, new_card_id=new):
-            kept = {**_without(cards, old), new: Card(_face(event))}
+            kept = {**_without(cards, old), new: Card(_face(event), cards.kept[old].product_id)}
             return replace(cards, kept=kept, charged=new if cards.charged == old else cards.charged)
         case PaymentCardChosen(card_id=card):
             return replace(cards, charged=card)
@@ -174,14 +191,36 @@ def add_card(
         return []
     _must_be_paid_by_card(payment)
     _must_be_usable(face, now)
-    if len(cards.kept) >= MOST_CARDS:
+    if len(_of_account(cards)) >= MOST_CARDS:
         raise TooManyCards
-    cards_id = cards_id_of(account_id)
-    added = PaymentCardAdded(
-        cards_id=cards_id, account_id=account_id, company_id=company_id, card_id=card_id, **_written(face)
-    )
-    chosen = PaymentCardChosen(cards_id=cards_id, account_id=account_id, card_id=card_id)
+    added = _added(account_id, company_id, card_id, face)
+    chosen = PaymentCardChosen(cards_id=added.cards_id, account_id=account_id, card_id=card_id)
     return [added] if cards.charged else [added, chosen]
+
+
+def link_card(
+    cards: Cards,
+    *,
+    card_id: str,
+    account_id: str,
+    company_id: str,
+    product_id: str,
+    payment: Payment,
+    face: Face,
+    now: datetime,
+) -> list[CardEvent]:
+    """Link a card to a product, in the place of the one that it may have (A6).
+
+    Raises PaysByInvoice, BrandUnknown, LastFourMalformed, ExpiryMalformed, CardHasExpired.
+    """
+    for before, card in cards.kept.items():
+        if card.product_id == product_id and before != card_id:
+            return replace_card(cards, card_id=before, new_card_id=card_id, payment=payment, face=face, now=now)
+    if card_id in cards.kept:
+        return []
+    _must_be_paid_by_card(payment)
+    _must_be_usable(face, now)
+    return [_added(account_id, company_id, card_id, face, product_id)]
 
 
 def replace_card(
@@ -208,10 +247,15 @@ def replace_card(
 
 
 def choose_card(cards: Cards, *, card_id: str, payment: Payment, now: datetime) -> list[CardEvent]:
-    """Make a card the one that is charged (P6). Raises NotFound, PaysByInvoice, CardHasExpired."""
+    """Make a card the one that the account is charged to (P6).
+
+    Raises NotFound, CardIsOfOneProduct, PaysByInvoice, CardHasExpired.
+    """
     card = _card(cards, card_id)
     if cards.charged == card_id:
         return []
+    if card.product_id is not None:
+        raise CardIsOfOneProduct
     _must_be_paid_by_card(payment)
     _must_not_have_expired(card.face, now)
     return [PaymentCardChosen(cards_id=cards.id, account_id=cards.account_id, card_id=card_id)]
@@ -220,7 +264,7 @@ def choose_card(cards: Cards, *, card_id: str, payment: Payment, now: datetime) 
 def remove_card(cards: Cards, *, card_id: str) -> list[CardEvent]:
     """Remove a card (P6). Raises NotFound, CardIsCharged."""
     _card(cards, card_id)
-    if cards.charged == card_id and len(cards.kept) > 1:
+    if cards.charged == card_id and len(_of_account(cards)) > 1:
         raise CardIsCharged
     return [_removed(cards, card_id, "removed")]
 
@@ -231,17 +275,41 @@ def remove_all(cards: Cards) -> list[CardEvent]:
 
 
 def tell_of_expiry(cards: Cards, *, now: datetime) -> list[CardEvent]:
-    """Say of the card that is charged that it expires, and that it has, each once (P6)."""
-    if cards.charged is None:
-        return []
-    card = cards.kept[cards.charged]
+    """Say of the cards that anything is charged to that they expire, and that they have, each once (P6)."""
+    return [
+        event
+        for card_id, card in cards.kept.items()
+        if card_id == cards.charged or card.product_id is not None
+        for event in _expiry(cards, card_id, card, now)
+    ]
+
+
+def _expiry(cards: Cards, card_id: str, card: Card, now: datetime) -> Iterator[CardEvent]:
     until = good_until(card.face.month, card.face.year)
-    about = {"cards_id": cards.id, "account_id": cards.account_id, "card_id": cards.charged, **_written(card.face)}
-    if now >= until:
-        return [] if card.said_to_have_expired else [PaymentCardExpired(**about, good_until=until)]
-    if now >= until - TOLD_BEFORE and not card.said_to_expire:
-        return [PaymentCardExpiring(**about, good_until=until)]
-    return []
+    whose: dict[str, Any] = {"cards_id": cards.id, "account_id": cards.account_id, "product_id": card.product_id}
+    about = {**whose, "card_id": card_id, **_written(card.face), "good_until": until}
+    if now >= until and not card.said_to_have_expired:
+        yield PaymentCardExpired(**about)
+    elif until > now >= until - TOLD_BEFORE and not card.said_to_expire:
+        yield PaymentCardExpiring(**about)
+
+
+def _added(
+    account_id: str, company_id: str, card_id: str, face: Face, product_id: str | None = None
+) -> PaymentCardAdded:
+    return PaymentCardAdded(
+        cards_id=cards_id_of(account_id),
+        account_id=account_id,
+        company_id=company_id,
+        product_id=product_id,
+        card_id=card_id,
+        **_written(face),
+    )
+
+
+def _of_account(cards: Cards) -> list[str]:
+    """Those that are not of a single product."""
+    return [card_id for card_id, card in cards.kept.items() if card.product_id is None]
 
 
 def _card(cards: Cards, card_id: str) -> Card:

@@ -64,6 +64,8 @@ class Carrier:
     account_id: str
     company_id: str
     payment: str
+    card_id: str | None
+    """The card that it is charged to, if it is paid by card and there is one."""
     closed_at: datetime | None
     active: bool
     trips_left: int | None

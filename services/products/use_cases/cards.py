@@ -1,19 +1,21 @@
-"""What people may do with the payment cards of an account: may they ask → decide → append.
+"""What people may do with payment cards, of an account and of one product: may they ask → decide → append.
 
-A5, P6: who may is asked of the one policy, of the account that the cards are of. A card that the account does not have
-answers like one that does not exist, to whoever reaches the account; its account is known to them (A13).
+A5, A6, P6: who may is asked of the one policy, of the account or the product that the cards are of. A card that the
+account does not have answers like one that does not exist, to whoever reaches the account; it is known to them (A13).
 """
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from services.products.adapters import card_tokens
 from services.products.domain import card as rules
 from services.products.domain.card import TOLD_BEFORE, Cards, Face, cards_id_of, evolve
+from services.products.domain.product import ProductIsClosed
 from services.products.events import CardEvent
-from services.products.views import cards
+from services.products.views import cards, products
 from services.products.views.account_payment import payment_of
 from services.profiles import policy
 from services.profiles.access import Access
@@ -23,7 +25,7 @@ from shared.actor import Actor
 from shared.cause import Cause, Ensure, Written
 from shared.clock import Clock
 from shared.database import Database, Row
-from shared.errors import Invalid
+from shared.errors import Invalid, NotFound
 from shared.eventstore.streams import Category, Change, Streams
 from shared.free_text import must_not_hold_a_card_number
 from shared.ids import new_id
@@ -41,6 +43,13 @@ class CardTokenMalformed(Invalid):
     rule = "P6"
 
 
+class NoCardLinked(NotFound):
+    """No payment card is linked to this product; what is driven with it is charged to the account's."""
+
+    code = "no-card-linked"
+    rule = "A6"
+
+
 @dataclass(frozen=True, slots=True)
 class NewCard:
     """A card as the payment provider told it."""
@@ -50,7 +59,7 @@ class NewCard:
 
 
 class CareOfCards:
-    """Adding, replacing, choosing and removing payment cards, seeing them, telling of their end."""
+    """Adding, linking, replacing, choosing and removing payment cards, seeing them, telling of their end."""
 
     def __init__(self, streams: Streams, database: Database, may: Access, clock: Clock) -> None:
         self._streams = streams
@@ -66,15 +75,38 @@ class CareOfCards:
         """
         account, cause = await self._at(policy.ADD_CARD, account_id, cause)
         decide = partial(rules.add_card, account_id=account_id, company_id=account["company_id"])
-        return await self._keeping(account, new, decide, cause, as_="card_id")
+        return await self._keeping(account, account_id, new, decide, cause)
 
-    async def replace(self, account_id: str, card_id: str, new: NewCard, cause: Cause) -> Written:
+    async def link(self, product_id: str, new: NewCard, cause: Cause) -> Written:
+        """Link a card to a product, in the place of the one that it may have (A6).
+
+        Raises ProductIsClosed, and what adding a card to the account raises.
+        """
+        product = await products.one(self._database, product_id) or {}
+        permit = await self._access.require(cause.actor, policy.LINK_CARD, product_id, exists=bool(product))
+        if product["closed_at"] is not None:
+            raise ProductIsClosed
+        of = {"account_id": product["account_id"], "company_id": product["company_id"]}
+        account = {**of, **(await payment_of(self._database, product["account_id"]) or {})}
+        cause = permit.covers(cause).guarded_by(account_must_be_open(product["account_id"]))
+        decide = partial(rules.link_card, **of, product_id=product_id)
+        return await self._keeping(account, product_id, new, decide, cause)
+
+    async def replace(self, account_id: str, before: str, new: NewCard, cause: Cause) -> Written:
         """Put a new card in the place of one, whose token is gone. Raises as `add` does."""
         account, cause = await self._at(policy.REPLACE_CARD, account_id, cause)
-        return await self._keeping(account, new, partial(rules.replace_card, card_id=card_id), cause, as_="new_card_id")
+        kept_for = await cards.product_of(self._database, before) or account_id
+
+        def decide(now_kept: Cards, *, card_id: str, **told: Any) -> Sequence[CardEvent]:
+            return rules.replace_card(now_kept, card_id=before, new_card_id=card_id, **told)
+
+        return await self._keeping(account, kept_for, new, decide, cause)
 
     async def choose(self, account_id: str, card_id: str, cause: Cause) -> Written:
-        """Make a card the one that is charged. Raises NotFound, NotPermitted, PaysByInvoice, CardHasExpired."""
+        """Make a card the one that is charged.
+
+        Raises NotFound, NotPermitted, CardIsOfOneProduct, PaysByInvoice, CardHasExpired.
+        """
         account, cause = await self._at(policy.CHOOSE_CARD, account_id, cause)
         decide = partial(rules.choose_card, card_id=card_id, payment=account["payment"], now=self._clock())
         cause = cause.guarded_by(cards.account_must_pay_by_card(account_id))
@@ -86,11 +118,19 @@ class CareOfCards:
         decide = partial(rules.remove_card, card_id=card_id)
         return await self._change(account_id, decide, cause.answering(card_id=card_id))
 
-    async def list_cards(self, account_id: str, actor: Actor) -> list[Row]:
-        """The cards of an account in reach, none of their tokens. Raises NotFound, NotPermitted."""
+    async def list_cards(self, account_id: str, actor: Actor, after: str = "") -> list[Row]:
+        """A page of the cards of an account in reach, none of their tokens. Raises NotFound, NotPermitted."""
         known = await payment_of(self._database, account_id) is not None
         await self._access.require(actor, policy.LIST_CARDS, account_id, exists=known)
-        return await cards.cards_of(self._database, actor, account_id)
+        return await cards.cards_of(self._database, actor, account_id, after)
+
+    async def card_of(self, product_id: str, actor: Actor) -> Row:
+        """The card that is linked to a product in reach. Raises NotFound, NotPermitted, NoCardLinked."""
+        await self._access.require(actor, policy.READ_CARD, product_id)
+        card = await cards.card_of(self._database, actor, product_id)
+        if card is None:
+            raise NoCardLinked
+        return card
 
     # What nobody asks for ---------------------------------------------------------------------------------------------
 
@@ -110,15 +150,15 @@ class CareOfCards:
         cause = permit.covers(cause).guarded_by(account_must_be_open(account_id))
         return {**account, "account_id": account_id}, cause
 
-    async def _keeping(self, account: Row, new: NewCard, decide: "_Decide", cause: Cause, *, as_: str) -> Written:
+    async def _keeping(self, account: Row, kept_for: str, new: NewCard, decide: "_Decide", cause: Cause) -> Written:
         """A card comes, with its token: in one commit, or not at all."""
         must_not_hold_a_card_number(new.token)
         if not _TOKEN.fullmatch(new.token):
             raise CardTokenMalformed
         account_id, card_id = account["account_id"], new_id("card")
-        here = partial(decide, payment=account["payment"], face=new.face, now=self._clock(), **{as_: card_id})
+        here = partial(decide, payment=account["payment"], face=new.face, now=self._clock(), card_id=card_id)
         cause = cause.guarded_by(cards.account_must_pay_by_card(account_id)).answering(card_id=card_id)
-        keep = card_tokens.keep(card_id, account_id, new.token)
+        keep = card_tokens.keep(card_id, kept_for, new.token)
         return await self._change(account_id, here, cause, lambda _: [keep])
 
     async def _change(self, account_id: str, decide: "_Decide", cause: Cause, *ensures: Ensure) -> Written:

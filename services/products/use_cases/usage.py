@@ -8,7 +8,7 @@ that is revoked meanwhile cuts it off; it never looks as if it had come to its e
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from services.products.views import payments, receipts, usage
+from services.products.views import cards, payments, receipts, usage
 from services.products.views.usage import HEADER, Lines, Wanted
 from services.profiles import policy
 from services.profiles.access import Access
@@ -55,12 +55,16 @@ class Usage:
         return await self.file(wanted, actor)
 
     async def receipt(self, product_id: str, journey_id: str, actor: Actor) -> Row:
-        """The journey that a receipt is of. Raises NotFound, NotPermitted, NoReceipt."""
+        """The journey that a receipt is of, with what is written on the card. Raises NotFound, NotPermitted, NoReceipt.
+
+        Whoever may have the receipt is told of the card on it, be it another's.
+        """
         await self.access.require(actor, policy.READ_JOURNEYS, product_id)
         journey = await receipts.paid_by_card(self.database, actor, product_id, journey_id)
         if journey is None:
             raise NoReceipt
-        return journey
+        card = await cards.written_on(self.database, journey["card_id"]) if journey["card_id"] else None
+        return {**journey, "card": card}
 
     async def _pieces(self, lines: Lines, wanted: Wanted, actor: Actor) -> AsyncIterator[str]:
         yield HEADER + lines.text

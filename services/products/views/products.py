@@ -4,7 +4,6 @@ A list is in the order of the products' ids, and a page goes on behind the last 
 ordered, changed or closed between two pages, nothing that was there and still fits is left out or shown twice.
 """
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, LiteralString
@@ -28,6 +27,7 @@ from shared.database import Asked, Database, Row
 from shared.envelope import Recorded
 from shared.errors import Refusal
 from shared.eventstore.statement import Statement
+from shared.free_text import folded
 
 PAGE = 100
 """The most products on one page."""
@@ -81,13 +81,13 @@ class Products:
             case ReferenceChanged(product_id=product, reference=reference):
                 yield Statement(
                     "UPDATE products SET reference = %s, searched = %s WHERE product_id = %s",
-                    (reference, searched(reference), product),
+                    (reference, folded(reference), product),
                 )
             case VehicleDescribed(product_id=product, make=make, model=model, vehicle_type=vehicle_type, plate=plate):
                 yield Statement(
                     "UPDATE products SET make = %s, model = %s, vehicle_type = %s, vehicle_plate = %s, "
                     "vehicle_searched = %s WHERE product_id = %s",
-                    (make, model, vehicle_type, plate, searched(f"{make or ''} {model or ''}"), product),
+                    (make, model, vehicle_type, plate, folded(f"{make or ''} {model or ''}"), product),
                 )
             case TripDriven(product_id=product, trips_left=left):
                 yield Statement("UPDATE products SET trips_left = %s WHERE product_id = %s", (left, product))
@@ -99,11 +99,6 @@ class Products:
                 )
             case _:
                 pass
-
-
-def searched(text: str | None) -> str:
-    """A text, or a part of one, as it is searched for: whoever searches need not know how it was written."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text or "").casefold())
 
 
 def _ordered(
@@ -119,7 +114,7 @@ def _ordered(
             kind,
             state,
             event.reference,
-            searched(event.reference),
+            folded(event.reference),
             recorded.time,
         ),
     )
@@ -197,10 +192,10 @@ async def in_reach(database: Database, actor: Actor, wanted: Wanted, *, staff: b
         **{name: value for name in _CONDITIONS if (value := getattr(wanted, name)) is not None},
         "who": actor.id,
         "after": wanted.after,
-        "reference": searched(wanted.reference),
+        "reference": folded(wanted.reference),
         "country": (wanted.country or "").upper(),
         "plate": plates.compared(wanted.plate or ""),
-        "text": searched(wanted.text),
+        "text": folded(wanted.text),
         "text_compared": plates.compared(wanted.text or ""),
         "limit": PAGE,
     }

@@ -7,7 +7,7 @@ from shared.actor import Actor
 from shared.database import Database, Row
 
 _PAID_BY_CARD: LiteralString = f"""
-    SELECT {TOLD} FROM journeys j LEFT JOIN products p USING (product_id)
+    SELECT {TOLD}, j.card_id FROM journeys j LEFT JOIN products p USING (product_id)
     WHERE j.journey_id = %s AND j.product_id = %s AND j.payment = 'card'"""
 
 

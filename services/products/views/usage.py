@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, LiteralString, Self
 
-from services.products.views.products import searched
 from shared.actor import Actor
 from shared.database import Database, Row
+from shared.free_text import folded
 
 PAGE: Final = 100
 """The most journeys on one page."""
@@ -159,7 +159,7 @@ def _asked(wanted: Wanted, limit: int) -> dict[str, Any]:
     return {
         "account_id": wanted.account_id,
         "product_id": wanted.product_id,
-        "reference": searched(wanted.reference),
+        "reference": folded(wanted.reference),
         "place": wanted.place,
         "payment": wanted.payment,
         "first": wanted.first,
