@@ -6,6 +6,7 @@ payment cards of one account (`cards-…`).
 """
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
 from shared.events import Event, Personal, Plain, Pseudonym
@@ -16,6 +17,26 @@ ProductKind = Literal["bizz", "number-plate-payment", "eticket"]
 
 ParkedReason = Literal["unknown", "not-active", "closed", "used-up", "contradiction", "malformed"]
 """Why a journey does not count, or not yet; `domain.journeys` says what each means."""
+
+
+class Brand(StrEnum):
+    """The brands that payment providers tell apart."""
+
+    DANKORT = "dankort"
+    VISA_DANKORT = "visa-dankort"
+    VISA = "visa"
+    MASTERCARD = "mastercard"
+    MAESTRO = "maestro"
+    AMERICAN_EXPRESS = "american-express"
+    DINERS_CLUB = "diners-club"
+    JCB = "jcb"
+    UNIONPAY = "unionpay"
+    OTHER = "other"
+
+    @property
+    def called(self) -> str:
+        """As it is written on receipts and in mails."""
+        return "JCB" if self is Brand.JCB else self.value.replace("-", " ").title()
 
 
 class BizzOrdered(Event, type="products.bizz-ordered.v1"):

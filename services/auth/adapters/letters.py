@@ -15,6 +15,7 @@ from services.auth.adapters.words_danish import DANISH
 from services.auth.adapters.words_english import ENGLISH
 from services.auth.domain.whereabouts import Language, Whereabouts
 from services.company.events import ChangeKind
+from services.products.events import Brand
 
 WORDS: Mapping[Language, Words] = {"en": ENGLISH, "da": DANISH}
 WIDTH = 78
@@ -137,7 +138,7 @@ def card(reader: Reader, what: CardNotice, about: Mapping[str, str], *, account:
     """
     words = reader.words
     charged = words.charged[about["charged"]].format(called=words.called.format(name=account) if account else "")
-    brand = words.another_brand if about["brand"] == "other" else about["brand"].replace("-", " ").title()
+    brand = words.another_brand if about["brand"] == "other" else Brand(about["brand"]).called
     ends = f"{int(about['month']):02}/{about['year']}"
     said = words.card[what].format(charged=charged, brand=brand, last_four=about["last_four"], ends=ends)
     paragraphs = (words.hello.format(name=reader.name), said, words.card_advice.format(site=site))

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from fpdf import FPDF
 
-from services.products.domain.card import Brand
+from services.products.events import Brand
 from shared.database import Row
 
 Language = Literal["da", "en"]

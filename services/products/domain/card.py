@@ -17,11 +17,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Any, Literal, assert_never
 from zoneinfo import ZoneInfo
 
 from services.products.events import (
+    Brand,
     CardEvent,
     CardRemoval,
     PaymentCardAdded,
@@ -38,26 +38,6 @@ TOLD_BEFORE = timedelta(days=30)
 MOST_CARDS = 10
 MOST_YEARS = 20
 """No card is good for longer."""
-
-
-class Brand(StrEnum):
-    """The brands that payment providers tell apart."""
-
-    DANKORT = "dankort"
-    VISA_DANKORT = "visa-dankort"
-    VISA = "visa"
-    MASTERCARD = "mastercard"
-    MAESTRO = "maestro"
-    AMERICAN_EXPRESS = "american-express"
-    DINERS_CLUB = "diners-club"
-    JCB = "jcb"
-    UNIONPAY = "unionpay"
-    OTHER = "other"
-
-    @property
-    def called(self) -> str:
-        """As it is written on receipts."""
-        return "JCB" if self is Brand.JCB else self.value.replace("-", " ").title()
 
 
 class BrandUnknown(Invalid):

@@ -13,7 +13,7 @@ from services.profiles.events import (
 )
 from tests.auth.conftest import ANNA, ANNAS_ID, DORA, DORAS_ID, World, cancelled, name, replica
 from tests.auth.mails.conftest import delivered, flat
-from tests.auth.mails.test_grants import ACCOUNT, AGREEMENT, COMPANY, names, product_access
+from tests.auth.mails.test_grants import ACCOUNT, AGREEMENT, COMPANY, ETICKET, names, product_access
 from tests.feed import running
 
 OF_THE_CARD = {
@@ -61,6 +61,15 @@ async def test_a4_main_administrators_of_the_agreement_are_told_too_and_each_onc
         ((ANNA,), "A payment card expires soon"),
         ((DORA,), "A payment card expires soon"),
     ]
+
+
+async def test_a6_of_the_card_of_one_product_whoever_has_access_to_it_is_told_too(world: World, inbox: Path) -> None:
+    of_product = EXPIRING.model_copy(update={"product_id": ETICKET, "brand": "jcb"})
+    await world.feed.given(*names(), ANNA_ADMINISTERS, product_access(DORAS_ID), of_product)
+    subject = "A payment card expires soon"
+    assert sorted(await told_of_cards(world, inbox)) == [((ANNA,), subject), ((DORA,), subject)]
+    [mail, _] = [mail for mail in await delivered(world, inbox) if mail.subject == subject]
+    assert 'one product of the account "Nordlys Road" is charged to, JCB ending in 4242' in flat(mail)
 
 
 async def test_p6_who_administers_it_no_longer_or_is_cancelled_is_not_told(world: World, inbox: Path) -> None:
