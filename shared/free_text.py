@@ -1,6 +1,7 @@
 """What people write freely: one line, of a sensible length, never the number of a payment card.
 
 P6   Anything that looks like a full card number is refused; no refusal repeats what was written.
+P1   The number of a device passes the check of the payment cards one time in ten; no payment card begins like it.
 """
 
 import re
@@ -11,6 +12,7 @@ from shared.errors import Invalid
 
 _DIGIT_GROUPS = re.compile(r"\d+(?:[\s\-‐-―−]+\d+)*")
 _CARD_DIGITS = range(13, 20)
+_DEVICE = re.compile("9208[0-9]{12}")
 
 
 class TextMalformed(Invalid):
@@ -54,15 +56,11 @@ def must_not_hold_a_card_number(text: str) -> None:
         raise LooksLikeACardNumber
 
 
-def masked(text: str, *, besides: str) -> str:
-    """The text with each run of digits that holds the number of a payment card as stars (P6): for what we must keep.
-
-    What `besides` matches whole is known to be something else.
-    """
+def masked(text: str) -> str:
+    """The text with each run of digits that holds the number of a payment card as stars (P6): for what we must keep."""
 
     def mask(run: re.Match[str]) -> str:
-        card = holds_a_card_number(run[0]) and not re.fullmatch(besides, run[0])
-        return "*" * len(run[0]) if card else run[0]
+        return "*" * len(run[0]) if holds_a_card_number(run[0]) else run[0]
 
     return _DIGIT_GROUPS.sub(mask, text)
 
@@ -81,7 +79,7 @@ def _neighbours(groups: list[str]) -> list[str]:
 
 def _is_card_number(digits: str) -> bool:
     """Luhn's check, which every payment card number passes."""
-    if len(digits) not in _CARD_DIGITS:
+    if len(digits) not in _CARD_DIGITS or _DEVICE.fullmatch(digits):
         return False
     doubled = [int(digit) * (2 if place % 2 else 1) for place, digit in enumerate(reversed(digits))]
     return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0

@@ -13,6 +13,7 @@ from services.profiles.policy import (
     asks,
 )
 from shared.http.door import Caller, Door
+from shared.http.fields import NUMBER_OF_ITS_OWN
 from shared.http.openapi import QUERY, Answer
 
 PAGE = 100
@@ -55,7 +56,9 @@ def routes(use: UseCases, door: Door) -> APIRouter:
         entity_id: EntityId,
         request: Request,
         _caller: Annotated[Caller, Depends(door.caller)],
-        after: Annotated[str | None, Query(pattern=CURSOR, description="`next` of the last page.")] = None,
+        after: Annotated[
+            str | None, NUMBER_OF_ITS_OWN, Query(pattern=CURSOR, description="`next` of the last page.")
+        ] = None,
         limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
     ) -> HistoryPage:
         """Read what happened to one entity, as far as it lies within reach; the reading is itself recorded (H3)."""

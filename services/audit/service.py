@@ -19,7 +19,7 @@ NAME = "audit"
 EVERY_SERVICE = ("auth", "company", "products", "profiles")
 EVERY_KIND_OF_STREAM = (
     *("staff", "challenge", "email-change", "login", "session", "key", "alarm"),
-    *("company", "product", "bulk", "profile", "attempt", "intake", "parked", "redrive"),
+    *("company", "product", "bulk", "cards", "profile", "attempt", "intake", "parked", "redrive"),
 )
 
 

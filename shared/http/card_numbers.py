@@ -5,7 +5,8 @@ P6   Anything that looks like a full card number is refused and never stored or 
      it, a refused attempt) is kept after this.
 
 Identifiers, whose digits are random, are no text that somebody wrote; neither is a field or parameter that says
-`NUMBER_OF_ITS_OWN`, which its own rule knows: a device number may well pass the check of the payment cards.
+`NUMBER_OF_ITS_OWN`, which its own rule knows: an EAN number may well pass the check of the payment cards, and so may
+the id that an operator has given a journey.
 """
 
 import re

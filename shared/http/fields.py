@@ -20,11 +20,12 @@ Line = Annotated[
 
 
 class NumberOfItsOwn:
-    """Says that a field is no free text but a number with a form of its own, such as a device number."""
+    """Says that a field is no free text but a number with a form of its own, such as an EAN number."""
 
 
 NUMBER_OF_ITS_OWN = NumberOfItsOwn()
-"""For `Annotated[Line, NUMBER_OF_ITS_OWN]`: the field's own rule refuses what is no such number (P6)."""
+"""For `Annotated[Line, NUMBER_OF_ITS_OWN]`: the field's own rule refuses what is no such number, or it is only looked
+for and never kept (P6)."""
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z]+(-[a-z]+)*-[0-9a-f]{32}$", max_length=80)]
 """An identifier in a body."""

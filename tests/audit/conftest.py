@@ -48,7 +48,7 @@ UNDER_QUAY = f"account-administrator:{QUAY}"
 _STREAM = {
     "auth": ("staff_id", "login_id", "session_id", "challenge_id", "key_id", "alarm_id", "attempt_id"),
     "company": ("company_id", "attempt_id"),
-    "products": ("redrive_id", "parked_id", "intake_id", "product_id", "attempt_id"),
+    "products": ("redrive_id", "parked_id", "intake_id", "bulk_id", "cards_id", "product_id", "attempt_id"),
     "profiles": ("profile_id", "attempt_id"),
 }
 

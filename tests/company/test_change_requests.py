@@ -18,7 +18,7 @@ from services.company.domain.change_requests import (
 )
 from services.company.domain.company import Company, create_sub_account, evolve
 from services.company.domain.cvr import CvrMalformed, warnings_about
-from services.company.domain.ean import EanMalformed, ean_number
+from services.company.domain.ean import EanMalformed, EanNotAskedFor, ean_number
 from services.company.events import (
     AccountOpened,
     ChangeRequestApproved,
@@ -237,8 +237,10 @@ def test_c3_whatever_else_is_no_ean_number(ean: str) -> None:
 def test_c3_electronic_invoices_need_an_ean_number_and_pdf_keeps_none() -> None:
     with pytest.raises(EanMalformed):
         request(nordlys(), wish=Wish("invoice-format", "ean"))
+    with pytest.raises(EanNotAskedFor):
+        request(nordlys(), wish=Wish("invoice-format", "pdf", ean=EAN))
     company = nordlys(InvoiceFormatChanged(company_id=NORDLYS, invoice_format="ean", ean=EAN))
-    [said] = request(company, wish=Wish("invoice-format", "pdf", ean=EAN))
+    [said] = request(company, wish=Wish("invoice-format", "pdf"))
     assert isinstance(said, ChangeRequested)
     assert said.ean is None
 

@@ -9,25 +9,27 @@ import pytest
 
 from services.products.domain.card import (
     MOST_CARDS,
-    MOST_YEARS,
-    BrandUnknown,
-    CardHasExpired,
     CardIsCharged,
     Cards,
-    ExpiryMalformed,
-    Face,
-    LastFourMalformed,
     Payment,
     PaysByInvoice,
     TooManyCards,
     add_card,
     choose_card,
     evolve,
-    good_until,
     remove_all,
     remove_card,
     replace_card,
     tell_of_expiry,
+)
+from services.products.domain.card_face import (
+    MOST_YEARS,
+    BrandUnknown,
+    CardHasExpired,
+    ExpiryMalformed,
+    Face,
+    LastFourMalformed,
+    good_until,
 )
 from services.products.events import (
     CardEvent,

@@ -11,16 +11,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from services.products.domain.card import (
     MOST_CARDS,
     Cards,
-    Face,
     Payment,
     choose_card,
     evolve,
-    good_until,
     remove_all,
     remove_card,
     replace_card,
     tell_of_expiry,
 )
+from services.products.domain.card_face import Face, good_until
 from services.products.events import CardEvent
 from shared.errors import Refusal
 from tests.products.test_card import NOON, added

@@ -32,8 +32,9 @@ FILL = f"""
     INSERT INTO reach_products
     SELECT {_id("product", "n")}, {_id("account", "n / 10 + 1")}, {_id("company", "n / 100")}, true
     FROM generate_series(1, {MANY}) n;
-    INSERT INTO people (profile_id, email, name, created_at)
-    SELECT {_id("profile", "n")}, n || '@nordlys.example.com', 'Erik', now() FROM generate_series(1, {MANY}) n;
+    INSERT INTO people (profile_id, email, name, created_at, searched_name, searched_email)
+    SELECT {_id("profile", "n")}, n || '@nordlys.example.com', 'Erik', now(), 'erik', n || '@nordlys.example.com'
+    FROM generate_series(1, {MANY}) n;
     INSERT INTO reach_grants
     SELECT {_id("profile", "n")}, 'product-access', {_id("product", "n")},
            {_id("account", "n / 10 + 1")}, {_id("company", "n / 100")}, 2 FROM generate_series(1, {MANY}) n

@@ -25,7 +25,7 @@ from services.profiles.policy import (
 )
 from shared.database import Row
 from shared.http.door import Caller, Command, Door
-from shared.http.fields import Form, Line, identifier_in_path
+from shared.http.fields import NUMBER_OF_ITS_OWN, Form, Line, identifier_in_path
 from shared.http.openapi import COMMAND, QUERY, Answer
 
 RequestId = Annotated[str, identifier_in_path("change-request")]
@@ -60,7 +60,9 @@ class InvoiceFormatForm(Form):
 
     kind: Literal["invoice-format"]
     invoice_format: InvoiceFormat = Field(examples=["ean"])
-    ean: Line | None = Field(default=None, examples=["5790000000005"], description="13 digits; only for `ean`.")
+    ean: Annotated[Line | None, NUMBER_OF_ITS_OWN] = Field(
+        default=None, examples=["5790000000005"], description="13 digits; only for `ean`."
+    )
 
     def wish(self) -> Wish:
         return Wish(self.kind, self.invoice_format, ean=self.ean)

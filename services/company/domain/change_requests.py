@@ -12,7 +12,7 @@ from typing import assert_never
 from services.company.domain.company import Company, Outcome, must_be_registered
 from services.company.domain.contact_details import NAME
 from services.company.domain.cvr import cvr_number
-from services.company.domain.ean import ean_number
+from services.company.domain.ean import EanNotAskedFor, ean_number
 from services.company.events import (
     ChangeKind,
     ChangeRequestApproved,
@@ -84,8 +84,8 @@ class Wish:
 def request_change(company: Company, *, change_request_id: str, wish: Wish, by: str) -> list[CompanyEvent]:
     """Ask customer service for a change (C3, C4); `by` is the profile that asks.
 
-    Raises NotFound, TextMalformed, LooksLikeACardNumber, CvrMalformed, EanMalformed, ExpectedUsageMissing,
-    ExpectedUsageTooLow, NothingWouldChange, ChangeRequestOpen.
+    Raises NotFound, TextMalformed, LooksLikeACardNumber, CvrMalformed, EanMalformed, EanNotAskedFor,
+    ExpectedUsageMissing, ExpectedUsageTooLow, NothingWouldChange, ChangeRequestOpen.
     """
     must_be_registered(company)
     if change_request_id in company.requests:
@@ -165,11 +165,19 @@ def _as_it_is_kept(wish: Wish) -> Wish:
         case "cvr":
             return Wish(wish.kind, cvr_number(wish.to))
         case "invoice-format":
-            return Wish(wish.kind, wish.to, ean=ean_number(wish.ean or "") if wish.to == "ean" else None)
+            return Wish(wish.kind, wish.to, ean=_ean(wish))
         case "payment":
             return replace(_worth_it(wish), ean=None)
         case _:
             assert_never(wish.kind)
+
+
+def _ean(wish: Wish) -> str | None:
+    if wish.to == "ean":
+        return ean_number(wish.ean or "")
+    if wish.ean is not None:
+        raise EanNotAskedFor
+    return None
 
 
 def _worth_it(wish: Wish) -> Wish:

@@ -15,6 +15,13 @@ class EanMalformed(Invalid):
     rule = "C3"
 
 
+class EanNotAskedFor(Invalid):
+    """An EAN number is of use only for invoices in this format; leave it out."""
+
+    code = "ean-not-asked-for"
+    rule = "C3"
+
+
 def ean_number(text: str) -> str:
     """The number as it is kept: in groups or not makes no difference. Raises EanMalformed."""
     ean = "".join(text.split())

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr
 from starlette.responses import Response
 
 from services.products.api.products import AccountId, After, ProductId
-from services.products.domain.card import Face
+from services.products.domain.card_face import Face
 from services.products.use_cases.cards import CareOfCards, NewCard
 from services.products.views import cards
 from services.profiles.policy import (

@@ -13,14 +13,14 @@ from services.products.events import ParkedReason
 from services.products.use_cases.parked_journeys import CareOfParkedJourneys
 from services.profiles.policy import ATTRIBUTE_JOURNEY, LIST_PARKED_JOURNEYS, REDRIVE_JOURNEYS, asks
 from shared.http.door import Caller, Command, Door
-from shared.http.fields import Form, Identifier, Line, identifier_in_path
+from shared.http.fields import NUMBER_OF_ITS_OWN, Form, Identifier, Line, identifier_in_path
 from shared.http.openapi import COMMAND, QUERY, Answer
 
 ParkedId = Annotated[str, identifier_in_path("parked")]
 After = Annotated[str, Query(max_length=18, pattern="^[0-9]*$", description="`next` of the last page.")]
 OfReason = Annotated[ParkedReason | None, Query(description="Only journeys that are parked for this reason.")]
 OfOperator = Annotated[Line | None, Query(description="Only journeys of this operator.")]
-OfJourney = Annotated[Line | None, Query(description="Only records with this id of the feed.")]
+OfJourney = Annotated[Line | None, NUMBER_OF_ITS_OWN, Query(description="Only records with this id of the feed.")]
 OfSeen = Annotated[Line | None, Query(description="Only what saw this: `plate DK AB12345`, `device 9208…`, a product.")]
 Since = Annotated[AwareDatetime | None, Query(description="Only journeys that were driven then or later.")]
 Until = Annotated[AwareDatetime | None, Query(description="Only journeys that were driven before.")]

@@ -26,7 +26,7 @@ from services.profiles.policy import (
 )
 from shared.cause import Cause, Written
 from shared.http.door import Caller, Command, Door
-from shared.http.fields import NUMBER_OF_ITS_OWN, Confirmation, Form, Line, identifier_in_path
+from shared.http.fields import Confirmation, Form, Line, identifier_in_path
 from shared.http.openapi import COMMAND, QUERY, Answer
 
 ProductId = Annotated[str, identifier_in_path("product")]
@@ -135,9 +135,7 @@ class VehicleForm(Form):
 class DeviceForm(Form):
     """The device that a bizz is sent out with."""
 
-    device_number: Annotated[Line, NUMBER_OF_ITS_OWN] = Field(
-        examples=["9208000000000001"], description="16 digits that start with 9208."
-    )
+    device_number: Line = Field(examples=["9208000000000001"], description="16 digits that start with 9208.")
 
 
 class Ordered(Answer):

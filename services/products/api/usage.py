@@ -19,7 +19,7 @@ from services.products.views import payments, usage
 from services.products.views.usage import Wanted
 from services.profiles.policy import READ_JOURNEYS, READ_PAYMENTS, READ_USAGE, asks
 from shared.http.door import Caller, Door
-from shared.http.fields import Line
+from shared.http.fields import NUMBER_OF_ITS_OWN, Line
 from shared.http.openapi import QUERY, Answer
 
 _JOURNEY = r"[^\x00-\x1f\x7f]{1,200}"
@@ -30,7 +30,9 @@ By = Annotated[Literal["invoice", "card"] | None, Query(description="Only what i
 From = Annotated[date | None, Query(alias="from", description="The first day, in Copenhagen.")]
 To = Annotated[date | None, Query(description="The last day, in Copenhagen; it is included.")]
 After = Annotated[
-    str, Query(max_length=250, pattern=rf"^([0-9]{{1,16}}\.{_JOURNEY})?$", description="`next` of the last page.")
+    str,
+    NUMBER_OF_ITS_OWN,
+    Query(max_length=250, pattern=rf"^([0-9]{{1,16}}\.{_JOURNEY})?$", description="`next` of the last page."),
 ]
 AfterSum = Annotated[
     str,
@@ -41,7 +43,9 @@ AfterSum = Annotated[
     ),
 ]
 Month = Annotated[str, Query(pattern=r"^[12][0-9]{3}-(0[1-9]|1[0-2])$", description="Such as 2026-03.")]
-OfJourney = Annotated[str, Query(max_length=200, pattern=rf"^{_JOURNEY}$", description="The journey it is for.")]
+OfJourney = Annotated[
+    str, NUMBER_OF_ITS_OWN, Query(max_length=200, pattern=rf"^{_JOURNEY}$", description="The journey it is for.")
+]
 As = Annotated[Literal["html", "pdf"], Query(alias="as", description="A page, or a PDF.")]
 InLanguage = Annotated[Literal["da", "en"], Query(description="Danish or English.")]
 

@@ -13,15 +13,13 @@ P6   A payment card is kept as the payment provider's token, brand, last four di
 C7   An account that ends keeps no card.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, assert_never
-from zoneinfo import ZoneInfo
 
+from services.products.domain.card_face import Face, good_until, must_be_usable, must_not_have_expired
 from services.products.events import (
-    Brand,
     CardEvent,
     CardRemoval,
     PaymentCardAdded,
@@ -31,41 +29,10 @@ from services.products.events import (
     PaymentCardRemoved,
     PaymentCardReplaced,
 )
-from shared.errors import Conflict, Invalid, NotFound
+from shared.errors import Conflict, NotFound
 
-COPENHAGEN = ZoneInfo("Europe/Copenhagen")
 TOLD_BEFORE = timedelta(days=30)
 MOST_CARDS = 10
-MOST_YEARS = 20
-"""No card is good for longer."""
-
-
-class BrandUnknown(Invalid):
-    """The brand is one of those that payment providers tell apart; `other` is one of them."""
-
-    code = "card-brand-unknown"
-    rule = "P6"
-
-
-class LastFourMalformed(Invalid):
-    """The last four digits of a card are four digits."""
-
-    code = "card-last-four-malformed"
-    rule = "P6"
-
-
-class ExpiryMalformed(Invalid):
-    """A card expires in a month from 1 to 12 of a year with four digits, at most 20 years from now."""
-
-    code = "card-expiry-malformed"
-    rule = "P6"
-
-
-class CardHasExpired(Conflict):
-    """This card has expired."""
-
-    code = "card-expired"
-    rule = "P6"
 
 
 class TooManyCards(Conflict):
@@ -100,16 +67,6 @@ Payment = Literal["invoice", "card"]
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
-    """What is known of a card, as it is written on it."""
-
-    brand: str
-    last_four: str
-    month: int
-    year: int
-
-
-@dataclass(frozen=True, slots=True)
 class Card:
     """A card of the account, or of one of its products, and what was said of its expiry."""
 
@@ -132,11 +89,6 @@ class Cards:
 def cards_id_of(account_id: str) -> str:
     """The stream of an account's cards."""
     return f"cards-{account_id.rpartition('-')[2]}"
-
-
-def good_until(month: int, year: int) -> datetime:
-    """The first moment at which a card is not good any more: the month after begins in Copenhagen."""
-    return datetime(year + month // 12, month % 12 + 1, 1, tzinfo=COPENHAGEN).astimezone(UTC)
 
 
 def evolve(cards: Cards, event: CardEvent) -> Cards:
@@ -170,7 +122,7 @@ def add_card(
     if card_id in cards.kept:
         return []
     _must_be_paid_by_card(payment)
-    _must_be_usable(face, now)
+    must_be_usable(face, now)
     if len(_of_account(cards)) >= MOST_CARDS:
         raise TooManyCards
     added = _added(account_id, company_id, card_id, face)
@@ -199,7 +151,7 @@ def link_card(
     if card_id in cards.kept:
         return []
     _must_be_paid_by_card(payment)
-    _must_be_usable(face, now)
+    must_be_usable(face, now)
     return [_added(account_id, company_id, card_id, face, product_id)]
 
 
@@ -214,7 +166,7 @@ def replace_card(
         return []
     _card(cards, card_id)
     _must_be_paid_by_card(payment)
-    _must_be_usable(face, now)
+    must_be_usable(face, now)
     return [
         PaymentCardReplaced(
             cards_id=cards.id,
@@ -237,7 +189,7 @@ def choose_card(cards: Cards, *, card_id: str, payment: Payment, now: datetime) 
     if card.product_id is not None:
         raise CardIsOfOneProduct
     _must_be_paid_by_card(payment)
-    _must_not_have_expired(card.face, now)
+    must_not_have_expired(card.face, now)
     return [PaymentCardChosen(cards_id=cards.id, account_id=cards.account_id, card_id=card_id)]
 
 
@@ -301,21 +253,6 @@ def _card(cards: Cards, card_id: str) -> Card:
 def _must_be_paid_by_card(payment: Payment) -> None:
     if payment != "card":
         raise PaysByInvoice
-
-
-def _must_be_usable(face: Face, now: datetime) -> None:
-    if face.brand not in set(Brand):
-        raise BrandUnknown
-    if not re.fullmatch("[0-9]{4}", face.last_four):
-        raise LastFourMalformed
-    if not (1 <= face.month <= 12 and 1000 <= face.year <= now.year + MOST_YEARS):
-        raise ExpiryMalformed
-    _must_not_have_expired(face, now)
-
-
-def _must_not_have_expired(face: Face, now: datetime) -> None:
-    if now >= good_until(face.month, face.year):
-        raise CardHasExpired
 
 
 def _removed(cards: Cards, card_id: str, because: CardRemoval) -> PaymentCardRemoved:

@@ -130,11 +130,11 @@ def _judged(journey: Journey, known: bytes | None, carrier: Carrier | None) -> V
 def _why_not(journey: Journey, carrier: Carrier | None) -> ParkedReason | None:
     if carrier is None:
         return "unknown"
+    if carrier.trips_left is not None and carrier.trips_left <= 0:
+        return "used-up"  # the last trip closed it; who looks into it is better told why
     if carrier.closed_at is not None and carrier.closed_at <= journey.at:
         return "closed"
-    if not carrier.active:
-        return "not-active"
-    return "used-up" if carrier.trips_left is not None and carrier.trips_left <= 0 else None
+    return None if carrier.active else "not-active"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from typing import Any
 
 from services.products.adapters import card_tokens
 from services.products.domain import card as rules
-from services.products.domain.card import TOLD_BEFORE, Cards, Face, cards_id_of, evolve
+from services.products.domain.card import TOLD_BEFORE, Cards, cards_id_of, evolve
+from services.products.domain.card_face import Face
 from services.products.domain.product import ProductIsClosed
 from services.products.events import CardEvent
 from services.products.views import cards, products

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import ClassVar, Final, LiteralString
 
-from services.products.domain.card import PaysByInvoice, good_until
+from services.products.domain.card import PaysByInvoice
+from services.products.domain.card_face import good_until
 from services.products.events import (
     PaymentCardAdded,
     PaymentCardChosen,
