@@ -1,4 +1,4 @@
-"""What a page of usage costs with few and with many journeys stored, and how fast a file of them is made."""
+"""What a journey and a page of usage cost with few and with many journeys stored, and how fast a file of them is made."""
 
 import resource
 import statistics
@@ -7,13 +7,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final, LiteralString
 
+import orjson
 import psycopg
 
 from deploy.local.postgres import Postgres
+from services.products.adapters.journey_feed import read
+from services.products.adapters.journey_intake import take
 from services.products.adapters.journeys import Journeys
+from services.products.adapters.parked_journeys import ParkedJourneys
 from services.products.adapters.payments import Payments
+from services.products.use_cases.journeys import MOST_AT_ONCE
 from services.products.use_cases.usage import Usage
 from services.products.views import payments
+from services.products.views.account_payment import AccountPayment
+from services.products.views.cards import PaymentCards
+from services.products.views.carriers import Carriers
 from services.products.views.products import Products
 from services.products.views.usage import Wanted
 from services.profiles.access import Access
@@ -23,6 +31,7 @@ from shared.actor import Actor
 from shared.database import Database
 from shared.wall import Roles
 from tests.bench.figures import Figures
+from tests.bench.journeys import driven, products_in_use
 
 SIZES: tuple[int, ...] = (10_000, 1_000_000, 10_000_000)
 OWN, LARGEST = 5_000, 1_000_000
@@ -31,6 +40,7 @@ ANNA = Actor("profile", "profile-" + "1" * 32)
 ACCOUNT, COMPANY = "account-" + "1" * 32, "company-" + "1" * 32
 TIMES: Final = 200
 BATCHES, BATCH, ACCOUNTS = 40, 1000, 2000
+TAKEN: Final = 40_000
 
 STORED: LiteralString = """
     INSERT INTO journeys (
@@ -62,6 +72,7 @@ async def measure(postgres: Postgres, figures: Figures) -> None:
     for size in SIZES:
         async with stored(postgres, size) as (usage, owner):
             await _pages(usage, figures, size)
+            _taken_in(owner, figures, size)
             if size == LARGEST:
                 await _file(usage, owner, figures)
     _sums(postgres, figures)
@@ -89,7 +100,11 @@ def _account(number: int) -> str:
 
 
 def _made(dsn: str, owner: str) -> None:
-    schema.migrate(owner, Roles.of(dsn), (Reach(), Products(), Journeys(), Payments()))
+    schema.migrate(
+        owner,
+        Roles.of(dsn),
+        (Reach(), Products(), AccountPayment(), Carriers(), PaymentCards(), Journeys(), Payments(), ParkedJourneys()),
+    )
 
 
 @contextmanager
@@ -110,6 +125,20 @@ def _store(connection: psycopg.Connection[tuple[object, ...]], number: int, acco
     products = max(1, number // 250)
     asked = {"name": f"{account[-6:]}-", "account": account, "company": COMPANY, "number": number}
     connection.execute(STORED, {**asked, "products": products})
+
+
+def _taken_in(owner: str, figures: Figures, size: int) -> None:
+    """What one more journey costs: judged, counted and added to the sums, in batches as they come from the feed."""
+    products_in_use(owner)
+    coming = [read(orjson.dumps(record)) for record in driven(TAKEN)]
+    with psycopg.connect(owner) as connection:
+        began = time.perf_counter()
+        for start in range(0, TAKEN, MOST_AT_ONCE):
+            take(connection, coming[start : start + MOST_AT_ONCE], "bench")
+            connection.commit()
+        took = time.perf_counter() - began
+    against = () if size == SIZES[0] else (f"one more journey, {SIZES[0]:,}",)
+    figures.rate(f"one more journey, {size:,}", TAKEN, took, against=against)
 
 
 async def _pages(usage: Usage, figures: Figures, size: int) -> None:
