@@ -1,4 +1,4 @@
-"""What a journey and a page of usage cost with few and with many journeys stored, and how fast a file of them is made."""
+"""What one more journey and a page of usage cost with few and many stored, and how fast a file of them is made."""
 
 import resource
 import statistics
