@@ -177,7 +177,7 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "replacePaymentCard": (Ask(policy.REPLACE_CARD, PAYMENT_CARD, then="not-found"),),
     "choosePaymentCard": (Ask(policy.CHOOSE_CARD, then="not-found"),),
     "removePaymentCard": (Ask(policy.REMOVE_CARD, then="not-found"),),
-    "getProductCard": (Ask(policy.READ_CARD, then="no-card-linked"),),
+    "getProductCard": (Ask(policy.READ_CARD),),
     "linkPaymentCard": (Ask(policy.LINK_CARD, PAYMENT_CARD, then="account-pays-by-invoice"),),
     "listParkedJourneys": (Ask(policy.LIST_PARKED_JOURNEYS),),
     "redriveJourneys": (Ask(policy.REDRIVE_JOURNEYS, {"parked_id": "{parked_journey}"}, then="not-found"),),

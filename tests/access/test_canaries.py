@@ -61,7 +61,7 @@ def secrets(world: World, ours: Shown) -> Secrets:
     """Nordlys' words, and its identifiers: all of the kinds that last, as its people are shown them."""
     theirs = {thing for thing in world.theirs.values() if IDENTIFIER.fullmatch(thing)}
     own = {thing for thing in world.ours.values() if IDENTIFIER.fullmatch(thing)}
-    own.discard(world.ours["parked_journey"])  # nothing is parked
+    own -= {world.ours["parked_journey"], world.ours["card"]}  # nothing is parked, and the card is nobody's
     lasting = {kind_of(thing) for thing in own}
     identifiers = {one for one in ours.identifiers if kind_of(one) in lasting} - theirs
     assert own <= identifiers

@@ -20,7 +20,7 @@ from services.company.events import ChangeKind
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SITE = "https://self.example.com"
 WHERE = Whereabouts("Firefox, Windows", "192.0.2.0/24", "da")
-CARD = {"brand": "visa-dankort", "last_four": "4242", "month": "4", "year": "2027"}
+CARD = {"charged": "account", "brand": "visa-dankort", "last_four": "4242", "month": "4", "year": "2027"}
 CARD_NOTICES: tuple[CardNotice, ...] = get_args(CardNotice)
 LANGUAGES: tuple[Language, ...] = ("en", "da")
 DECISIONS: tuple[Decision, ...] = get_args(Decision)

@@ -49,8 +49,12 @@ async def test_p1_a_bizz_is_dispatched_before_it_is_active_and_only_a_bizz_has_a
     ):
         answer = await ask("POST", path, body)
         assert (answer.status_code, answer.json()["code"], answer.json()["rule"]) == (409, code, "P1"), path
-    wrong = await ask("POST", f"/products/{bizz}/dispatch", {"device_number": "4111111111111111"})
-    assert (wrong.status_code, wrong.json()["code"]) == (422, "device-number-malformed")
+    for number, code in (
+        ("9108000000000001", "device-number-malformed"),
+        ("4111111111111111", "looks-like-a-card-number"),
+    ):
+        wrong = await ask("POST", f"/products/{bizz}/dispatch", {"device_number": number})
+        assert (wrong.status_code, wrong.json()["code"]) == (422, code)
 
 
 async def test_p2_a_plate_payment_is_usable_after_20_minutes_at_storebaelt_and_24_hours_elsewhere(world: World) -> None:

@@ -68,6 +68,12 @@ class PaymentCard(Answer):
     added_at: datetime = Field(examples=["2026-03-02T12:00:00Z"])
 
 
+class LinkedCard(Answer):
+    """The payment card that is linked to a product; null where what is driven with it is charged to the account's."""
+
+    card: PaymentCard | None
+
+
 class PaymentCards(Answer):
     """A page of an account's payment cards, the oldest first; ask for the next one with `after=next`."""
 
@@ -109,9 +115,10 @@ def _listing_and_adding(api: APIRouter, use: CareOfCards, door: Door) -> None:
 
 def _of_products(api: APIRouter, use: CareOfCards, door: Door) -> None:
     @api.get("/products/{product_id}/card", operation_id="getProductCard", **asks(READ_CARD), responses=QUERY)
-    async def linked(product_id: ProductId, caller: Annotated[Caller, Depends(door.caller)]) -> PaymentCard:
+    async def linked(product_id: ProductId, caller: Annotated[Caller, Depends(door.caller)]) -> LinkedCard:
         """See the payment card that is linked to a product; whoever has access to it may (A6)."""
-        return PaymentCard(**await use.card_of(product_id, caller.actor))
+        found = await use.card_of(product_id, caller.actor)
+        return LinkedCard(card=PaymentCard(**found) if found else None)
 
     @api.put(
         "/products/{product_id}/card",

@@ -26,7 +26,7 @@ from shared.actor import Actor
 from shared.cause import Cause, Ensure, Written
 from shared.clock import Clock
 from shared.database import Database, Row
-from shared.errors import Invalid, NotFound
+from shared.errors import Invalid
 from shared.eventstore.streams import Category, Change, Streams
 from shared.free_text import must_not_hold_a_card_number
 from shared.ids import new_id
@@ -42,13 +42,6 @@ class CardTokenMalformed(Invalid):
 
     code = "card-token-malformed"
     rule = "P6"
-
-
-class NoCardLinked(NotFound):
-    """No payment card is linked to this product; what is driven with it is charged to the account's."""
-
-    code = "no-card-linked"
-    rule = "A6"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +118,10 @@ class CareOfCards:
         await self._access.require(actor, policy.LIST_CARDS, account_id, exists=known)
         return await cards.cards_of(self._database, actor, account_id, after)
 
-    async def card_of(self, product_id: str, actor: Actor) -> Row:
-        """The card that is linked to a product in reach. Raises NotFound, NotPermitted, NoCardLinked."""
+    async def card_of(self, product_id: str, actor: Actor) -> Row | None:
+        """The card that is linked to a product in reach, if one is. Raises NotFound, NotPermitted."""
         await self._access.require(actor, policy.READ_CARD, product_id)
-        card = await cards.card_of(self._database, actor, product_id)
-        if card is None:
-            raise NoCardLinked
-        return card
+        return await cards.card_of(self._database, actor, product_id)
 
     # What nobody asks for ---------------------------------------------------------------------------------------------
 
