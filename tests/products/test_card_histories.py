@@ -1,4 +1,4 @@
-"""P6, C7: in every history of an account's cards what is kept and charged is what was accepted."""
+"""P6, A6, C7: in every history of an account's cards what is kept and charged is what was accepted."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,6 +14,7 @@ from services.products.domain.card import (
     Payment,
     choose_card,
     evolve,
+    link_card,
     remove_all,
     remove_card,
     replace_card,
@@ -22,9 +23,10 @@ from services.products.domain.card import (
 from services.products.domain.card_face import Face, good_until
 from services.products.events import CardEvent
 from shared.errors import Refusal
-from tests.products.test_card import NOON, added
+from tests.products.test_card import ACCOUNT, NOON, added
 
 CARD = st.sampled_from([f"card-{number}" for number in range(13)])
+PRODUCT = st.sampled_from(["product-1", "product-2"])
 FACE = st.builds(Face, st.just("visa"), st.just("4242"), st.integers(1, 12), st.integers(2026, 2028))
 PAYMENT: st.SearchStrategy[Payment] = st.sampled_from(("card", "card", "card", "invoice"))
 
@@ -37,6 +39,7 @@ class CardsOfAnAccount(RuleBasedStateMachine):
         self.cards, self.now = Cards(), NOON
         self.faces: dict[str, Face] = {}
         self.charged: str | None = None
+        self.linked: dict[str, str] = {}
         self.said: list[tuple[type[CardEvent], str]] = []
 
     def ask(self, decide: Callable[[], list[CardEvent]]) -> list[CardEvent]:
@@ -50,11 +53,24 @@ class CardsOfAnAccount(RuleBasedStateMachine):
     @rule(card=CARD, face=FACE, payment=PAYMENT)
     def add(self, card: str, face: Face, payment: Payment) -> None:
         usable = payment == "card" and self.now < good_until(face.month, face.year)
-        taken = card not in self.faces and usable and len(self.faces) < MOST_CARDS
+        taken = card not in self.faces and usable and len(self.of_account()) < MOST_CARDS
         assert bool(self.ask(lambda: added(self.cards, card, face, self.now, payment))) == taken
         if taken:
             self.faces[card] = face
             self.charged = self.charged or card
+
+    def of_account(self) -> set[str]:
+        return set(self.faces) - set(self.linked.values())
+
+    @rule(card=CARD, product=PRODUCT, face=FACE, payment=PAYMENT)
+    def link(self, card: str, product: str, face: Face, payment: Payment) -> None:
+        usable = payment == "card" and self.now < good_until(face.month, face.year)
+        told = {"account_id": ACCOUNT, "company_id": "company-1", "product_id": product}
+        events = self.ask(lambda: link_card(self.cards, card_id=card, **told, payment=payment, face=face, now=self.now))
+        assert bool(events) == (card not in self.faces and usable)
+        if events:
+            self.faces.pop(self.linked.get(product, ""), None)
+            self.faces[card], self.linked[product] = face, card
 
     @rule(old=CARD, new=CARD, face=FACE, payment=PAYMENT)
     def replace(self, old: str, new: str, face: Face, payment: Payment) -> None:
@@ -67,42 +83,46 @@ class CardsOfAnAccount(RuleBasedStateMachine):
             del self.faces[old]
             self.faces[new] = face
             self.charged = new if self.charged == old else self.charged
+            self.linked = {product: new if card == old else card for product, card in self.linked.items()}
 
     @rule(card=CARD, payment=PAYMENT)
     def choose(self, card: str, payment: Payment) -> None:
         if self.ask(lambda: choose_card(self.cards, card_id=card, payment=payment, now=self.now)):
             assert payment == "card"
+            assert card in self.of_account()
             assert self.now < good_until(self.faces[card].month, self.faces[card].year)
             self.charged = card
 
     @rule(card=CARD)
     def remove(self, card: str) -> None:
-        gone = card in self.faces and (card != self.charged or len(self.faces) == 1)
+        gone = card in self.faces and (card != self.charged or len(self.of_account()) == 1)
         assert bool(self.ask(lambda: remove_card(self.cards, card_id=card))) == gone
         if gone:
             del self.faces[card]
             self.charged = None if card == self.charged else self.charged
+            self.linked = {product: kept for product, kept in self.linked.items() if kept != card}
 
     @rule()
     def the_account_ends(self) -> None:
         assert len(self.ask(lambda: remove_all(self.cards))) == len(self.faces)
-        self.faces, self.charged = {}, None
+        self.faces, self.charged, self.linked = {}, None, {}
 
     @rule(days=st.integers(0, 60))
     def time_passes_and_the_upkeep_comes(self, days: int) -> None:
         self.now += timedelta(days=days)
         for event in self.ask(lambda: tell_of_expiry(self.cards, now=self.now)):
-            assert event.card_id == self.charged
+            assert event.card_id in {self.charged, *self.linked.values()}
             self.said.append((type(event), event.card_id))
 
     @invariant()
     def what_is_kept_and_charged_is_what_was_accepted(self) -> None:
         assert {card: kept.face for card, kept in self.cards.kept.items()} == self.faces
+        assert {kept.product_id: card for card, kept in self.cards.kept.items() if kept.product_id} == self.linked
         assert self.cards.charged == self.charged
 
     @invariant()
-    def p6_a_card_is_charged_if_and_only_if_there_is_one(self) -> None:
-        assert (self.charged in self.faces) if self.faces else self.charged is None
+    def p6_a_card_of_the_account_is_charged_if_and_only_if_there_is_one(self) -> None:
+        assert (self.charged in self.of_account()) if self.of_account() else self.charged is None
 
     @invariant()
     def p6_nothing_more_is_said_at_the_same_moment(self) -> None:

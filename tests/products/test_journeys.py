@@ -18,6 +18,7 @@ from tests.products.conftest import (
     ETICKET,
     HANS,
     HAVNEFART_MAIN,
+    NORDLYS_ROAD,
     PLATE_PAYMENT,
     the_companies,
 )
@@ -198,7 +199,9 @@ async def test_p6_a_card_number_in_a_record_is_kept_nowhere(road: Road) -> None:
     assert "92080000000000019" in other["record"]
 
 
-async def test_p7_fed_three_times_in_random_order_gives_the_same_table_byte_for_byte(road: Road, replica: Road) -> None:
+async def test_p7_fed_three_times_in_random_order_gives_the_same_table_and_usage_byte_for_byte(
+    road: Road, replica: Road
+) -> None:
     """On two replicas at once, with repetitions, in batches of any size, through moves of plates."""
     bizz, plate = await road.bizz_in_use(), await road.world.ordered(PLATE_PAYMENT)
     first = await moment()
@@ -210,7 +213,7 @@ async def test_p7_fed_three_times_in_random_order_gives_the_same_table_byte_for_
         told(number, seen[number % 4], (first, second)[number % 3 == 0], amount=f"{number % 97}.00", vat="0.00")
         for number in range(400)
     ]
-    tables = set()
+    tables, files = set(), set()
     for seed in range(3):
         road.begin_anew()
         feeding = random.Random(seed)  # noqa: S311 (a shuffle that can be repeated)
@@ -218,7 +221,9 @@ async def test_p7_fed_three_times_in_random_order_gives_the_same_table_byte_for_
         batches = [come[at : at + 50] for at in range(0, len(come), 50)]
         await asyncio.gather(*((road, replica)[n % 2].driven(*batch) for n, batch in enumerate(batches)))
         tables.add((road.table(), road.tally(), tuple(sorted(road.parked().items()))))
-    assert len(tables) == 1
+        files.add((await road.world.asked_by(ANNA)("GET", f"/accounts/{NORDLYS_ROAD}/usage.csv")).content)
+    assert len(tables) == len(files) == 1
+    assert files.pop().count(b"STB-") == 267, "100 by device, 100 by product, 67 by plate before it moved"
     assert (len(road.counted()), len(road.parked())) == (300, 100)
     assert road.tally()[:2] == (300, 100)
 
