@@ -117,10 +117,11 @@ def decode(name: str, content: JsonObject) -> Event:
     while name in _UPCASTERS:
         name, lift = _UPCASTERS[name]
         content = lift(content)
-    return _class_of(name).model_validate(content)
+    return class_of(name).model_validate(content)
 
 
-def _class_of(name: str) -> type[Event]:
+def class_of(name: str) -> type[Event]:
+    """The class of the events with this name. Raises UnknownEventError."""
     try:
         return _REGISTRY[name]
     except KeyError:

@@ -5,6 +5,7 @@ from functools import partial
 from fastapi import FastAPI
 
 from services.audit import api
+from services.audit.adapters.leaves import Leaves
 from services.audit.events import AttemptRefused
 from services.audit.use_cases import UseCases
 from services.audit.views.history import History
@@ -30,7 +31,7 @@ def build(settings: ServiceSettings) -> tuple[Backbone, FastAPI]:
         NAME,
         settings,
         own=("reading",),
-        views=(history,),
+        views=(history, Leaves()),
         hears=EVERY_SERVICE,
         heeds=("auth", "profiles"),
         follows=EVERY_KIND_OF_STREAM,

@@ -26,12 +26,12 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class History:
-    """One row an event, and one for each entity that it is about."""
+    """One row an event, one for each entity that it is about, and one while it is no leaf yet (`adapters.leaves`)."""
 
     tables: ClassVar[Mapping[str, LiteralString]] = {
         "history": """
             CREATE TABLE IF NOT EXISTS history (
-                event_id text PRIMARY KEY,
+                event_id text PRIMARY KEY, number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
                 service text NOT NULL, stream text NOT NULL, version bigint NOT NULL, position bigint,
                 type text NOT NULL, time timestamptz NOT NULL, at timestamptz NOT NULL,
                 actor text NOT NULL, "grant" text, correlation text NOT NULL, causation text,
@@ -41,6 +41,8 @@ class History:
             CREATE TABLE IF NOT EXISTS history_about (
                 entity_id text NOT NULL, at timestamptz NOT NULL, event_id text NOT NULL,
                 PRIMARY KEY (entity_id, at, event_id))""",
+        "unsealed": """
+            CREATE TABLE IF NOT EXISTS unsealed (number bigint PRIMARY KEY, event_id text NOT NULL UNIQUE)""",
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
     rows_for_reader: ClassVar[Mapping[str, LiteralString]] = {
@@ -51,6 +53,7 @@ class History:
                 SELECT 1 FROM unnest(people) AS person WHERE person NOT IN (SELECT asker_surroundings())) END""",
         "history_about": f"""{ASKER_IS_STAFF}
             OR EXISTS (SELECT 1 FROM history h WHERE h.event_id = history_about.event_id)""",
+        "unsealed": ASKER_IS_STAFF,
     }
 
     def __init__(self, own: str) -> None:
@@ -89,7 +92,8 @@ _INSERT: LiteralString = """
                                     WHERE h.stream = %(stream)s AND h.version = %(version)s - 1)),
                 %(actor)s, %(grant)s, %(correlation)s, %(causation)s,
                 %(about)s, %(places)s, %(people)s, %(data)s::jsonb)
-        RETURNING about, at, event_id)
+        RETURNING about, at, event_id, number),
+    waiting AS (INSERT INTO unsealed SELECT number, event_id FROM added)
     INSERT INTO history_about SELECT unnest(about), at, event_id FROM added"""
 
 

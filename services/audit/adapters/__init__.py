@@ -1,0 +1,1 @@
+"""What audit keeps beside its views."""
