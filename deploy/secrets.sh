@@ -15,6 +15,7 @@ keep postgres_password "$(random)"
 keep code_pepper "$(random)"
 keep secrets_key "$(random)"
 keep seen_key "$(random)"
+keep log_key "$(random)"
 for service in auth company products profiles audit; do
   keep "${service}_password" "$(random)"
   keep "${service}_owner_password" "$(random)"

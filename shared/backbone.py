@@ -96,6 +96,7 @@ class Backbone:
         self._feeds: list[Subscription] = []
         self._tasks: list[asyncio.Task[Any]] = []
         self._background: list[Callable[[], Coroutine[Any, Any, Any]]] = []
+        self._alarms: list[Callable[[], Iterable[str]]] = []
         self.subscribed = False
 
     def connect(self) -> Connection[Any]:
@@ -115,6 +116,10 @@ class Backbone:
     def runs(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """Add work of the service's own that goes on until it stops (a mailer, a clean-up)."""
         self._background.append(work)
+
+    def is_alarmed_by(self, look: Callable[[], Iterable[str]]) -> None:
+        """Show in this service's health what `look` says that somebody has to look at."""
+        self._alarms.append(look)
 
     def takes_in(self, feed: Topic, handle: BatchHandler, *, most: int) -> None:
         """Take in a feed that others write, in batches of so many records; `handle` keeps what it needs of them."""
@@ -267,6 +272,7 @@ class Backbone:
             },
             dead_letters=counts["dead"],
             revocations_heard_seconds_ago=self.heard.seconds_ago,
+            alarms=[alarm for look in self._alarms for alarm in look()],
             error=progress.error,
         )
 

@@ -24,6 +24,8 @@ class Health(BaseModel):
     dead_letters: int
     revocations_heard_seconds_ago: float | None = None
     """None while that is not known; too long ago, and no command is taken (S-16)."""
+    alarms: list[str] = []
+    """What somebody has to look at now, as the service itself says."""
     error: str | None = None
 
 
@@ -38,6 +40,8 @@ def routes(service: str, look: Callable[[], Awaitable[Health]]) -> APIRouter:
     heard = Gauge(
         "revocations_heard_seconds_ago", "Above the limit no command is taken", ["service"], registry=registry
     )
+
+    alarms = Gauge("alarms", "What somebody has to look at now", ["service"], registry=registry)
 
     @api.get("/health/live")
     async def live() -> dict[str, str]:
@@ -57,6 +61,7 @@ def routes(service: str, look: Callable[[], Awaitable[Health]]) -> APIRouter:
         health = await look()
         relay.labels(service).set(health.relay_behind)
         parked.labels(service).set(health.dead_letters)
+        alarms.labels(service).set(len(health.alarms))
         for topic, behind in health.inbox_behind.items():
             inbox.labels(service, topic).set(math.nan if behind is None else behind)
         ago = health.revocations_heard_seconds_ago

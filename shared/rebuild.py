@@ -30,7 +30,7 @@ from shared.foreign_log import ForeignLog
 from shared.ids import kind_of
 from shared.inbox_store import INBOX_LOCK
 from shared.logs import log
-from shared.views import View
+from shared.views import View, incidental
 
 REBUILD_LOCK = 0x5E1F5E15
 BATCH = 1000
@@ -304,18 +304,22 @@ class _Beside:
 
     async def compare(self) -> list[str]:
         """The rows that only the live tables have, and those that only these have."""
+        besides = incidental(self.views)
         return [
             f"{table}: only {where}: {row}"
             for table in await self._tables()
+            if besides.get(table, True)
             for where, one, other in (("live", "public", SCHEMA), ("rebuilt", SCHEMA, "public"))
-            for row in await self._only_in(table, one, other)
+            for row in await self._only_in(table, one, other, besides.get(table, ()))
         ]
 
-    async def _only_in(self, table: str, one: str, other: str) -> list[str]:
-        query = sql.SQL("SELECT to_jsonb(a)::text FROM {} a EXCEPT ALL SELECT to_jsonb(b)::text FROM {} b").format(
-            _in(one, table), _in(other, table)
-        )
-        return [row[0] for row in await (await self._connection.execute(query)).fetchall()]
+    async def _only_in(self, table: str, one: str, other: str, besides: Sequence[str]) -> list[str]:
+        query = sql.SQL(
+            "SELECT (to_jsonb(a) - %(besides)s::text[])::text FROM {} a "
+            "EXCEPT ALL SELECT (to_jsonb(b) - %(besides)s::text[])::text FROM {} b"
+        ).format(_in(one, table), _in(other, table))
+        rows = await self._connection.execute(query, {"besides": list(besides)})
+        return [row[0] for row in await rows.fetchall()]
 
     async def _tables(self) -> list[str]:
         query = "SELECT tablename FROM pg_tables WHERE schemaname = %s AND tablename <> 'inbox' ORDER BY tablename"

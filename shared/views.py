@@ -4,7 +4,7 @@ A view is a pure function from an event to statements. The same function serves 
 event), the copy of another service's facts (in the commit of the inbox) and the rebuild from zero.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import LiteralString, Protocol, runtime_checkable
 
 from shared.envelope import Recorded
@@ -28,6 +28,15 @@ class View(Protocol):
 
 
 @runtime_checkable
+class Incidental(Protocol):
+    """What a view has, too, that keeps something besides what the log says: when it came, what is still to be done."""
+
+    @property
+    def incidental(self) -> Mapping[str, Sequence[str]]:
+        """The columns of each such table that are as they happen to be; of a table without any, all of it."""
+
+
+@runtime_checkable
 class RowsForReader(Protocol):
     """What a view has, too, of whose tables people are shown rows: no other table can be read on anybody's behalf."""
 
@@ -37,3 +46,9 @@ class RowsForReader(Protocol):
 
         What it looks up in tables of other views it asks of functions: a view could not be built anew without them.
         """
+
+
+def incidental(views: Iterable[View]) -> dict[str, Sequence[str]]:
+    """What of the tables of these views is as it happens to be."""
+    found = (view.incidental for view in views if isinstance(view, Incidental))
+    return {table: columns for each in found for table, columns in each.items()}

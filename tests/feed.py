@@ -19,6 +19,7 @@ from eventsourcing.persistence import Notification
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from services.audit.service import Settings as AuditSettings
 from services.auth.events import SigningKeyPublished, StaffAdded
 from shared.actor import Actor
 from shared.backbone import Backbone
@@ -47,6 +48,11 @@ def settings_for(dsn: str) -> ServiceSettings:
         database_owner_url=SecretStr(OWNERS[dsn]) if dsn in OWNERS else None,
         kafka=KafkaSettings(bootstrap_servers="127.0.0.1:9"),
     )
+
+
+def settings_of_audit(dsn: str) -> AuditSettings:
+    """The same, of audit, with the key of its proof."""
+    return AuditSettings(**dict(settings_for(dsn)), log_key=SecretStr("log key of the tests, 32 letters!"))
 
 
 class Feed:

@@ -7,7 +7,7 @@ so on where there are several), on this machine by what the supervisor keeps in 
 
 import typer
 
-from deploy.cli import contracts, dead_letters, events, journeys, keys, samples, schema, staff, system, views
+from deploy.cli import audit, contracts, dead_letters, events, journeys, keys, samples, schema, staff, system, views
 
 app = typer.Typer(name="selfservice", help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 app.add_typer(system.app)
@@ -20,3 +20,4 @@ app.add_typer(views.app, name="views")
 app.add_typer(dead_letters.app, name="deadletters")
 app.add_typer(journeys.app, name="journeys")
 app.add_typer(samples.app, name="sample")
+app.add_typer(audit.app, name="audit")

@@ -43,7 +43,11 @@ PORTS: Mapping[str, int] = {
 }
 NEXT_REPLICA = 10
 """Ports between one replica of a service and the next."""
-SECRETS: Mapping[str, tuple[str, ...]] = {"auth": ("CODE_PEPPER", "SECRETS_KEY"), "gateway": ("SEEN_KEY",)}
+SECRETS: Mapping[str, tuple[str, ...]] = {
+    "auth": ("CODE_PEPPER", "SECRETS_KEY"),
+    "audit": ("LOG_KEY",),
+    "gateway": ("SEEN_KEY",),
+}
 SECRET_IF_GIVEN = "SEEN_KEY_BEFORE"  # noqa: S105 (its name)
 """Of the gateway; there is none unless a key was replaced."""
 ORDER_POSTGRES, ORDER_BROKER, ORDER_SERVICES = 1, 2, 3

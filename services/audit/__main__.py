@@ -1,9 +1,8 @@
 """`python -m services.audit`"""
 
-from services.audit.service import NAME, build
+from services.audit.service import NAME, Settings, build
 from shared.backbone import serve
-from shared.settings import ServiceSettings
 
 if __name__ == "__main__":
-    settings = ServiceSettings()
+    settings = Settings()
     serve(build(settings)[1], settings, NAME)

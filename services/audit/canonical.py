@@ -8,7 +8,7 @@ JSON with sorted keys, without white space, in UTF-8; times are UTC with six dec
 which each language writes in its own way; a test sees to it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from shared.events import Event, Privacy, class_of, privacy_of
+from shared.events import Event, Privacy, class_of, declared, privacy_of
 
 SALT: Final = 16
 """Bytes of salt an entry."""
@@ -56,6 +56,12 @@ def written_time(moment: datetime) -> str:
 def personal_fields(name: str) -> tuple[str, ...]:
     """The personal fields of an event of this name."""
     return tuple(_personal(class_of(name)))
+
+
+def personal_fields_of(services: Iterable[str]) -> dict[str, list[str]]:
+    """The personal fields of every event of these services that has any."""
+    names = (event.type for service in services for event in declared(service))
+    return {name: list(fields) for name in names if (fields := personal_fields(name))}
 
 
 def _personal(event: type[Event]) -> Iterator[str]:

@@ -198,6 +198,12 @@ READ_OWN_REACH = Operation("access.read-own-reach", "list all that one reaches",
 READ_REACH = Operation("access.read-reach", "list what a person reaches", "person", _ADMINISTRATORS_AND_STAFF, "A13")
 
 READ_HISTORY = Operation("history.read", "read the history", "place", _ADMINISTRATORS_AND_STAFF, "H3")
+PROVE_ENTRY = Operation(
+    "history.prove", "have an entry of the history proven", "place", _ADMINISTRATORS_AND_STAFF, "H4"
+)
+READ_CHECKPOINTS = Operation(
+    "history.read-checkpoints", "take away what the history is checked with", "anywhere", _EVERYBODY, "H4"
+)
 
 POLICY: tuple[Operation, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Operation))
 BY_NAME: Mapping[str, Operation] = {operation.name: operation for operation in POLICY}

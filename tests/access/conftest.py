@@ -28,7 +28,7 @@ from services.profiles import service as profiles
 from shared.ids import new_id
 from tests.access.cast import CANARY, Cast, prepare
 from tests.auth.conftest import settings_for as settings_of_auth
-from tests.feed import running, settings_for
+from tests.feed import running, settings_for, settings_of_audit
 from tests.parts import known
 from tests.products.driven import Journey, drive
 
@@ -43,6 +43,8 @@ NOT_BUSINESS = ("attempt", "reading", "challenge", "session", "key")
 """Streams of what is recorded about asking itself."""
 REPLICATED = {"auth": auth, "company": company, "products": products, "profiles": profiles, "audit": audit}
 """The services that decide by who reaches what."""
+SETTINGS: Mapping[str, Any] = {"auth": settings_of_auth, "audit": settings_of_audit}
+"""Of those that are told more than every service is."""
 OUTSIDE_TOKEN = "a service's own token, from outside"
 
 
@@ -153,8 +155,7 @@ async def replicas(world: World) -> AsyncIterator[dict[str, FastAPI]]:
     async with AsyncExitStack() as stack:
         apps = {}
         for name, service in REPLICATED.items():
-            settings = settings_of_auth if name == "auth" else settings_for
-            backbone, apps[name] = service.build(settings(world.databases[name]))
+            backbone, apps[name] = service.build(SETTINGS.get(name, settings_for)(world.databases[name]))
             await stack.enter_async_context(running(backbone))
         yield apps
 

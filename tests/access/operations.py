@@ -285,4 +285,8 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
         Ask(policy.READ_REACH, query={"profile": "{driver}"}),
     ),
     "readHistory": (Ask(policy.READ_HISTORY, about="product"),),
+    "proveEntry": (Ask(policy.PROVE_ENTRY, about="product", query={"entry": "0" * 32}, then="not-found"),),
+    "getProofKey": (Ask(policy.READ_CHECKPOINTS),),
+    "getCheckpoint": (Ask(policy.READ_CHECKPOINTS),),
+    "proveConsistency": (Ask(policy.READ_CHECKPOINTS, query={"old": "9007199254740991"}, then="not-found"),),
 }

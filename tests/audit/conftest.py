@@ -27,7 +27,7 @@ from shared.backbone import Backbone
 from shared.dead_letters import Letter
 from shared.envelope import Recorded, to_state, wire
 from shared.events import Event
-from tests.feed import SUSANNE, SYSTEM, Asking, Feed, running, settings_for
+from tests.feed import SUSANNE, SYSTEM, Asking, Feed, running, settings_of_audit
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -129,7 +129,7 @@ class World:
 
 
 def replica(dsn: str) -> World:
-    return World(*build(settings_for(dsn)))
+    return World(*build(settings_of_audit(dsn)))
 
 
 @pytest.fixture

@@ -51,7 +51,8 @@ def record(event: Event, stream: str, by: Actor = SYSTEM) -> Recorded:
 
 
 async def rows(world: World) -> list[dict[str, Any]]:
-    return await world.backbone.database.rows("SELECT * FROM history ORDER BY at, event_id")
+    found = await world.backbone.database.rows("SELECT * FROM history ORDER BY at, event_id")
+    return [{name: value for name, value in row.items() if name != "number"} for row in found]
 
 
 def day(topics: Topics) -> list[Letter]:

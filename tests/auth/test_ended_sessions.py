@@ -22,14 +22,13 @@ from shared.actor import Actor
 from shared.backbone import Backbone
 from shared.envelope import Recorded
 from shared.ids import new_id, uuid7
-from shared.settings import ServiceSettings
-from tests.feed import SYSTEM, Asking, Feed, running, settings_for, token
+from tests.feed import SYSTEM, Asking, Feed, running, settings_for, settings_of_audit, token
 from tests.parts import owner_of
 from tests.rebuilt import tables_of
 from tests.shared.cable import Cable
 
 ANNA, DORA = (Actor("profile", f"profile-{number:032x}") for number in (1, 2))
-Build = Callable[[ServiceSettings], tuple[Backbone, FastAPI]]
+Build = Callable[..., tuple[Backbone, FastAPI]]
 SERVICES: dict[str, tuple[Build, str]] = {
     "company": (company.build, "/companies"),
     "products": (products.build, "/products"),
@@ -81,7 +80,8 @@ class World:
 @pytest.fixture(params=SERVICES)
 async def world(request: pytest.FixtureRequest, new_database: Callable[[], str]) -> AsyncIterator[World]:
     build, question = SERVICES[request.param]
-    backbone, app = build(settings_for(new_database()))
+    settings = settings_of_audit if request.param == "audit" else settings_for
+    backbone, app = build(settings(new_database()))
     async with running(backbone):
         feed = Feed(backbone)
         await feed.given_the_house()
@@ -189,7 +189,8 @@ async def test_s16_what_was_never_heard_is_not_heard(world: World) -> None:
 async def test_z17_when_nobody_can_say_who_has_ended_the_answer_is_503(world: World) -> None:
     dsn = world.backbone.settings.database_url.get_secret_value()
     cable = Cable(int(str(conninfo_to_dict(dsn)["port"])))
-    backbone, app = SERVICES[world.name][0](settings_for(make_conninfo(dsn, host="127.0.0.1", port=cable.port)))
+    settings = settings_of_audit if world.name == "audit" else settings_for
+    backbone, app = SERVICES[world.name][0](settings(make_conninfo(dsn, host="127.0.0.1", port=cable.port)))
     async with running(backbone):
         there = World(world.name, world.question, backbone, app, world.feed)
         assert (await there.asks(new_id("session"))).status_code in ANSWERED

@@ -14,11 +14,12 @@ from typer.testing import CliRunner, Result
 from deploy.cli import app
 from deploy.cli.where import KEEPING
 from deploy.contracts import FOLDER
+from services.audit.service import Settings as AuditSettings
 from services.audit.service import build as build_audit
 from shared.broker import ensure_topics, producer, topic_of
 from shared.dead_letters import Letter, park
 from shared.envelope import attributes, to_state, wire
-from shared.settings import KafkaSettings, ServiceSettings
+from shared.settings import KafkaSettings
 from tests.parts import Broker, owner_of
 
 
@@ -54,6 +55,7 @@ def told(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_OWNER_URL", owner_of(database))
     monkeypatch.setenv("CODE_PEPPER", "p" * 43)
     monkeypatch.setenv("SECRETS_KEY", "s" * 43)
+    monkeypatch.setenv("LOG_KEY", "l" * 43)
 
 
 def selfservice(*arguments: str) -> Result:
@@ -206,7 +208,8 @@ def test_a_dead_letter_is_listed_and_redriven(
 ) -> None:
     told(database, monkeypatch)
     owner = SecretStr(owner_of(database))
-    settings = ServiceSettings(database_url=SecretStr(database), database_owner_url=owner, kafka=kafka)
+    key = SecretStr("l" * 43)
+    settings = AuditSettings(database_url=SecretStr(database), database_owner_url=owner, kafka=kafka, log_key=key)
     backbone, _ = build_audit(settings)
     backbone.migrate()
     headers, value = sample("products.product-closed.v1")

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final, LiteralString
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from services.audit.adapters.tree_nodes import grow
 from services.audit.canonical import SALT, leaf_hash
 from services.profiles.reach import ASKER_IS_STAFF
 from shared.envelope import Recorded
@@ -29,7 +30,16 @@ class Leaves:
     tables: ClassVar[Mapping[str, LiteralString]] = {
         "leaves": """
             CREATE TABLE IF NOT EXISTS leaves (
-                leaf bigint PRIMARY KEY, event_id text NOT NULL UNIQUE, salt bytea, hash bytea NOT NULL)"""
+                leaf bigint PRIMARY KEY, event_id text NOT NULL UNIQUE, salt bytea, hash bytea NOT NULL)""",
+        "leaves_stay": """
+            CREATE OR REPLACE FUNCTION leaves_stay() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF TG_OP = 'UPDATE' AND NEW.salt IS NULL
+                    AND (OLD.leaf, OLD.event_id, OLD.hash) IS NOT DISTINCT FROM (NEW.leaf, NEW.event_id, NEW.hash)
+                THEN RETURN NEW; END IF;
+                RAISE EXCEPTION 'a leaf is never changed, but for its salt, which may go';
+            END $$;
+            CREATE OR REPLACE TRIGGER leaves_stay BEFORE UPDATE OR DELETE ON leaves
+                FOR EACH ROW EXECUTE FUNCTION leaves_stay()""",
     }
     refusals: ClassVar[Mapping[str, type[Refusal]]] = {}
     rows_for_reader: ClassVar[Mapping[str, LiteralString]] = {"leaves": ASKER_IS_STAFF}
@@ -39,7 +49,7 @@ class Leaves:
 
 
 def seal(connection: Connection[Any], most: int) -> Sequence[bytes]:
-    """Make leaves of entries that are none yet, at most so many; answers their hashes in order.
+    """Make leaves of entries that are none yet, at most so many, and let the tree grow by them; answers their hashes.
 
     In the caller's transaction, which whoever else seals waits for.
     """
@@ -51,6 +61,7 @@ def seal(connection: Connection[Any], most: int) -> Sequence[bytes]:
     hashes = [leaf_hash(entry, salt) for entry, salt in zip(new, salts, strict=True)]
     numbers = list(range(size, size + len(new)))
     connection.execute(_SEAL, (numbers, [entry["id"] for entry in new], salts, hashes))
+    grow(connection, size, hashes)
     connection.execute("DELETE FROM unsealed WHERE event_id = ANY(%s)", ([entry["id"] for entry in entries],))
     return hashes
 

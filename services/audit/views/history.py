@@ -8,7 +8,7 @@ clock gave is lifted past its predecessor's. A place in that order never changes
 stays good; what arrives late from another service stands where it belongs.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, LiteralString, Self
@@ -55,6 +55,9 @@ class History:
             OR EXISTS (SELECT 1 FROM history h WHERE h.event_id = history_about.event_id)""",
         "unsealed": ASKER_IS_STAFF,
     }
+
+    incidental: ClassVar[Mapping[str, Sequence[str]]] = {"history": ("number",), "unsealed": ()}
+    """In which order entries came, and which of them are no leaves yet, is not what the logs say."""
 
     def __init__(self, own: str) -> None:
         """`own` is the service whose events are taken in while they are appended, before they have a position."""
@@ -124,7 +127,8 @@ _COLUMNS: LiteralString = (
     "(SELECT max(at) FROM history_about WHERE entity_id = %(entity)s) AS newest"
 )
 _PAGE: LiteralString = """
-    WHERE a.entity_id = %(entity)s AND (a.at, a.event_id) > (%(at)s, %(event_id)s) AND a.at <= %(until)s """
+    WHERE a.entity_id = %(entity)s AND (a.at, a.event_id) > (%(at)s, %(event_id)s) AND a.at <= %(until)s
+        AND (%(only)s::text IS NULL OR a.event_id = %(only)s) """
 _ORDER: LiteralString = "ORDER BY a.at, a.event_id LIMIT %(limit)s"
 
 _IS_A_PLACE: LiteralString = "'^(account|product|agreement|company)-'"
@@ -153,13 +157,21 @@ _WITHIN: LiteralString = f"""
 
 
 async def history_of(
-    database: Database, actor: Actor, entity_id: str, *, staff: bool, after: Cursor, limit: int
+    database: Database,
+    actor: Actor,
+    entity_id: str,
+    *,
+    staff: bool,
+    after: Cursor,
+    limit: int,
+    only: str | None = None,
 ) -> list[Row]:
-    """At most `limit` entries after a place, oldest first, of those in the actor's reach.
+    """At most `limit` entries after a place, oldest first, of those in the actor's reach; `only` one, if it is named.
 
     `via` is an entity in reach in which the entry lies, `newest` the time of the newest entry. Raises Unavailable.
     """
     asked = {"entity": entity_id, "at": after.at, "event_id": after.event_id, "until": after.until, "limit": limit}
+    asked["only"] = only
     if staff:
         return await database.asked_by(actor).rows(_ALL, asked)
     rows = await database.asked_by(actor).rows(_WITHIN, {**asked, "who": actor.id})
