@@ -106,6 +106,11 @@ def newest(name: str) -> str:
     return name
 
 
+def read_as(name: str) -> frozenset[str]:
+    """Every name whose events read as what an event of this name reads as, its own included."""
+    return frozenset({name, newest(name), *(older for older in _UPCASTERS if newest(older) == newest(name))})
+
+
 def decode(name: str, content: JsonObject) -> Event:
     """Read a stored or received event, lifted to the newest version.
 

@@ -11,6 +11,7 @@ import typer
 from pydantic import SecretStr
 
 from deploy.cli.screen import NotPossible
+from deploy.local.postgres import Addresses
 from deploy.local.runfile import NotRunning
 from deploy.local.world import ROOT, SERVICES, World
 from shared.backbone import Backbone
@@ -49,7 +50,16 @@ def kafka(folder: Path) -> KafkaSettings:
 
 def settings_of(service: str, folder: Path, *, needs_no_secrets: bool = False) -> Any:
     """The settings of a service, of its own class; secrets that are not needed need not be told. Raises NotPossible."""
-    told = environment_of(service, folder)
+    return _settings(service, environment_of(service, folder), needs_no_secrets=needs_no_secrets)
+
+
+def backbone_in(service: str, database: Addresses) -> Backbone:
+    """The parts of a service in a database that is not the running system's, without its secrets."""
+    told = {"DATABASE_URL": database.service, "DATABASE_OWNER_URL": database.owner}
+    return _built(service, _settings(service, told, needs_no_secrets=True))
+
+
+def _settings(service: str, told: Mapping[str, str], *, needs_no_secrets: bool) -> Any:
     settings = get_type_hints(import_module(f"services.{service}.service").build)["settings"]
     stand_ins = _stand_ins(settings) if needs_no_secrets else {}
     with _environment({**stand_ins, **told}):
@@ -74,6 +84,9 @@ def _environment(told: Mapping[str, str]) -> Iterator[None]:
 
 def backbone_of(service: str, folder: Path, *, needs_no_secrets: bool = False) -> Backbone:
     """The parts of a service, put together as it does itself, nothing of it started. Raises NotPossible."""
-    settings = settings_of(service, folder, needs_no_secrets=needs_no_secrets)
+    return _built(service, settings_of(service, folder, needs_no_secrets=needs_no_secrets))
+
+
+def _built(service: str, settings: Any) -> Backbone:
     built = import_module(f"services.{service}.service").build(settings)
     return next(part for part in built if isinstance(part, Backbone))

@@ -115,6 +115,10 @@ class World:
         }
         return {**told, **self._gateway_knows()} if service == "gateway" else told
 
+    def database_beside(self, name: str) -> Addresses | None:
+        """A database of that name beside those of the services, made at first need; None where none is ours."""
+        return self._postgres.create_database(name) if self._postgres else None
+
     def _gateway_knows(self) -> dict[str, str]:
         others = {f"{other.upper()}_URL": ",".join(self.addresses(other)) for other in SERVICES if other != "gateway"}
         before = self._environment.get(SECRET_IF_GIVEN)

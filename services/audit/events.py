@@ -1,5 +1,7 @@
 """What audit says: that somebody read the history (reading is itself recorded, H3)."""
 
+from typing import Literal
+
 from shared.events import Event, Plain, Pseudonym
 from shared.refusals import RefusedAttempt
 
@@ -10,6 +12,15 @@ class HistoryRead(Event, type="audit.history-read.v1"):
     reading_id: Pseudonym[str]
     entity_id: Pseudonym[str]
     entries: Plain[int]
+
+
+class HistoryTakenOut(Event, type="audit.history-taken-out.v1"):
+    """Somebody took the whole history out, from one leaf up to, but not including, another one."""
+
+    reading_id: Pseudonym[str]
+    how: Plain[Literal["export", "replay"]]
+    first: Plain[int]
+    end: Plain[int]
 
 
 class AttemptRefused(RefusedAttempt, type="audit.attempt-refused.v1"):

@@ -17,6 +17,7 @@ from tests.bench.journeys import measure as measure_journeys
 from tests.bench.log import measure as measure_log
 from tests.bench.login import measure as measure_logins
 from tests.bench.proof import measure as measure_proof
+from tests.bench.replay import measure as measure_replay
 from tests.bench.usage import measure as measure_usage
 from tests.bench.view import measure as measure_view
 
@@ -30,6 +31,7 @@ SECTIONS: dict[str, Callable[[Postgres, Figures], Awaitable[None]]] = {
     "logins": measure_logins,
     "usage": measure_usage,
     "proof": measure_proof,
+    "replay": measure_replay,
 }
 
 

@@ -2,7 +2,10 @@
 
 import typer
 
-from deploy.cli.audit import proof
+from deploy.cli.audit import export, proof, replay, sql
 
-app = typer.Typer(help="The history and its proof.", no_args_is_help=True)
+app = typer.Typer(help="The history: questions, exports, replays, and its proof.", no_args_is_help=True)
+app.add_typer(export.app)
+app.add_typer(replay.app)
+app.add_typer(sql.app)
 app.add_typer(proof.app)

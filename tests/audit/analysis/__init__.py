@@ -1,0 +1,1 @@
+"""What analysts do with the history: exports, replays, SQL, notebooks."""
