@@ -85,6 +85,7 @@ FIELDS: Mapping[str, Any] = {
     "login_id": _id("login", 1),
     "make": "Volvo",
     "model": "FH16",
+    "moments": [datetime(2026, 2, 1, 12, 0, tzinfo=UTC), NOON],
     "name": "Anna Lund",
     "not_ordered": 0,
     "new_card_id": _id("card", 16),

@@ -21,7 +21,7 @@ from shared.schema import NotForProduction, SchemaNotReady
 
 screen = Console(highlight=False, markup=False, soft_wrap=True)
 if not screen.is_terminal:
-    screen.width = 240  # a table in a file or a pipe is not cut to the width of a terminal
+    screen.width = 1000  # a table in a file or a pipe is not cut to the width of a terminal
 aside = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 

@@ -7,7 +7,7 @@ from typing import Self
 from fastapi import FastAPI
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from services.audit import api
+from services.audit import api, past_api
 from services.audit.adapters.checkpoints import Checkpoints, Signer
 from services.audit.adapters.leaves import Leaves
 from services.audit.adapters.publishing import Publisher
@@ -16,6 +16,7 @@ from services.audit.adapters.tree_nodes import TreeNodes
 from services.audit.adapters.witnesses import Address, Witnesses
 from services.audit.canonical import personal_fields_of
 from services.audit.events import AttemptRefused
+from services.audit.past import Past
 from services.audit.proof import api as proof_api
 from services.audit.proof.nightly import Nightly
 from services.audit.proof.notes import LogKey
@@ -23,6 +24,7 @@ from services.audit.proof.proving import Proving
 from services.audit.proof.upkeep import Upkeep
 from services.audit.use_cases import UseCases
 from services.audit.views.history import History
+from services.audit.views.spans import Spans
 from services.auth.ended_sessions import EndedSessions, must_not_have_ended
 from services.auth.keys import SigningKeys, find_key
 from services.profiles.access import Access
@@ -80,7 +82,7 @@ def build(settings: Settings) -> tuple[Backbone, FastAPI]:
         hears=EVERY_SERVICE,
         heeds=("auth", "profiles"),
         follows=EVERY_KIND_OF_STREAM,
-        copies=(Reach(), SigningKeys(), EndedSessions(), history),
+        copies=(Reach(), SigningKeys(), EndedSessions(), history, Spans()),
         attempt_refused=AttemptRefused,
     )
     access = Access(backbone.database)
@@ -89,6 +91,7 @@ def build(settings: Settings) -> tuple[Backbone, FastAPI]:
     key = LogKey(settings.log_origin, settings.log_key.get_secret_value())
     every = timedelta(seconds=settings.checkpoint_seconds)
     upkeep = Upkeep(backbone.connect, backbone.database, Signer(key), backbone.clock, every)
+    past = Past(backbone.streams, backbone.database, access, backbone.clock)
     backbone.reacts()
     backbone.runs(again_and_again(upkeep.seal_and_sign, 1.0))
     backbone.runs(again_and_again(upkeep.look_for_unproven, 15.0))
@@ -102,4 +105,5 @@ def build(settings: Settings) -> tuple[Backbone, FastAPI]:
     door = backbone.door(partial(find_key, backbone.database), partial(must_not_have_ended, backbone.database))
     routes = api.routes(use, door)
     routes.include_router(proof_api.routes(prove, key, personal_fields_of((*EVERY_SERVICE, NAME)), door))
+    routes.include_router(past_api.routes(past, door))
     return backbone, backbone.app(routes, door)

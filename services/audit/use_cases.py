@@ -45,9 +45,9 @@ class UseCases:
         staff = await self._access.is_staff(cause.actor)
         rows = await history_of(self._database, cause.actor, entity_id, staff=staff, after=after, limit=limit + 1)
         if not rows:
-            raise await self._refusal(cause.actor, entity_id)
+            raise await refusal(self._access, cause.actor, entity_id)
         entries = rows[:limit]
-        permit = await self._access.require(cause.actor, *_reading(rows[0]["via"] or ""))
+        permit = await self._access.require(cause.actor, *reading(rows[0]["via"] or ""))
         await self._record(entity_id, len(entries), permit, cause)
         last = entries[-1]
         stop = min(after.until, last["newest"])
@@ -57,21 +57,22 @@ class UseCases:
         read = HistoryRead(reading_id=new_id("reading"), entity_id=entity_id, entries=entries)
         await self._streams.change(READINGS, read.reading_id, lambda _: [read], permit.covers(cause))
 
-    async def _refusal(self, actor: Actor, entity_id: str) -> Refusal:
-        """What somebody is told who saw nothing of an entity's history: whoever sees the entity is told the rule."""
-        operation, place = _reading(entity_id)
-        sees_it = actor == Actor(PROFILE_ACTOR, entity_id)
-        if place:
-            try:
-                await self._access.require(actor, operation, place)
-            except NotPermitted:
-                sees_it = True
-            except NotFound as unknown:
-                return unknown
-        return NotPermitted(READ_HISTORY, READ_HISTORY.rule) if sees_it else NotFound()
+
+async def refusal(access: Access, actor: Actor, entity_id: str) -> Refusal:
+    """What somebody is told who saw nothing of an entity's history: whoever sees the entity is told the rule."""
+    operation, place = reading(entity_id)
+    sees_it = actor == Actor(PROFILE_ACTOR, entity_id)
+    if place:
+        try:
+            await access.require(actor, operation, place)
+        except NotPermitted:
+            sees_it = True
+        except NotFound as unknown:
+            return unknown
+    return NotPermitted(READ_HISTORY, READ_HISTORY.rule) if sees_it else NotFound()
 
 
-def _reading(entity_id: str) -> tuple[Operation, str]:
+def reading(entity_id: str) -> tuple[Operation, str]:
     """The operation that reading about an entity is, and its target: the place if it is one, else anywhere."""
     if kind_of(entity_id) in PLACES:
         return at(READ_HISTORY, entity_id), entity_id

@@ -21,6 +21,7 @@ _IN_REACH_ONLY = Condition(
     "A13", "It shows only what lies within reach; whoever reaches nothing is answered an empty list."
 )
 _EVERYBODY_LOGGED_IN = Condition("A13", "Whoever is logged in may, even without any grant.")
+_HISTORY = Condition("H3", "It shows only what lies within reach; reading is itself recorded.")
 
 FURTHER: Mapping[str, tuple[Condition, ...]] = {
     "company.register": (Condition("C6", "A CVR number is registered once."),),
@@ -62,7 +63,7 @@ FURTHER: Mapping[str, tuple[Condition, ...]] = {
         _ONE_ADMINISTRATOR_STAYS,
     ),
     "profile.cancel-oneself": (_CONFIRMED, _ONE_ADMINISTRATOR_STAYS),
-    "history.read": (Condition("H3", "It shows only what lies within reach; reading is itself recorded."),),
+    **dict.fromkeys(("history.read", "history.read-holders", "history.read-reach", "history.read-grants"), (_HISTORY,)),
 }
 
 ONLY_IN_SIGHT = Condition("A9", "Only the person's grants within your reach were looked at.")

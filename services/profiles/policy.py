@@ -204,6 +204,15 @@ PROVE_ENTRY = Operation(
 READ_CHECKPOINTS = Operation(
     "history.read-checkpoints", "take away what the history is checked with", "anywhere", _EVERYBODY, "H4"
 )
+READ_PAST_HOLDERS = Operation(
+    "history.read-holders", "see who could reach a place at any moment", "place", _ADMINISTRATORS_AND_STAFF, "H2"
+)
+READ_PAST_REACH = Operation(
+    "history.read-reach", "see what a person reached at any moment", "person", _ADMINISTRATORS_AND_STAFF, "H2"
+)
+READ_PAST_GRANTS = Operation(
+    "history.read-grants", "list who held what within reach at any moment", "anywhere", _ADMINISTRATORS_AND_STAFF, "H2"
+)
 
 POLICY: tuple[Operation, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Operation))
 BY_NAME: Mapping[str, Operation] = {operation.name: operation for operation in POLICY}

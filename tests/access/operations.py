@@ -102,6 +102,8 @@ COMPANY = {
 NO_PLATE = {"kind": "number-plate-payment", "country": "DK", "plate": "-"}
 VEHICLE = {"make": "{make}", "model": "{model}", "vehicle_type": "lorry", "plate": "{vehicle_plate}"}
 PAYMENT_CARD = {"token": "tok_0001", "brand": "visa", "last_four": "4242", "expiry_month": 12, "expiry_year": 2030}
+A_MONTH = {"since": "2026-02-01T00:00:00Z", "until": "2026-03-01T00:00:00Z"}
+LATEST = {"at": "2099-01-01T00:00:00Z"}
 NOT_A_KEY = {"Idempotency-Key": "two words"}
 NO_CODE_ASKED_FOR = {"Cookie": "__Host-challenge=nobody-asked-for-a-code-here"}
 
@@ -289,4 +291,13 @@ OPERATIONS: Mapping[str, tuple[Ask, ...]] = {
     "getProofKey": (Ask(policy.READ_CHECKPOINTS),),
     "getCheckpoint": (Ask(policy.READ_CHECKPOINTS),),
     "proveConsistency": (Ask(policy.READ_CHECKPOINTS, query={"old": "9007199254740991"}, then="not-found"),),
+    "getPastState": (Ask(policy.READ_HISTORY, about="product", query=LATEST),),
+    "listPastHolders": (Ask(policy.READ_PAST_HOLDERS, about="product", query={"place": "{product}", **LATEST}),),
+    "listPastReach": (Ask(policy.READ_PAST_REACH, query={"profile": "{driver}", **LATEST}),),
+    "listPastGrants": (Ask(policy.READ_PAST_GRANTS, query=LATEST),),
+    "listDifferences": (
+        Ask(policy.READ_PAST_GRANTS, query=A_MONTH),
+        Ask(policy.READ_PAST_HOLDERS, about="product", query={**A_MONTH, "of": "{product}"}),
+        Ask(policy.READ_PAST_REACH, query={**A_MONTH, "of": "{driver}"}),
+    ),
 }

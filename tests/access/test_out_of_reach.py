@@ -19,7 +19,10 @@ from tests.access.harvest import API, FEW, Shown, attempts, few_of_each, shown_t
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300), pytest.mark.usefixtures("unchanged")]
 
-HISTORY = "readHistory"
+HISTORIES = {"readHistory": "/history/{id}", "getPastState": "/past/states/{id}"}
+"""What may be asked about whatever there is."""
+READ_OR_REFUSED = {"attempt-refused.v1", "history-read.v1", "past-read.v1"}
+OF_ANY_PLACE = {"listPastHolders", "listDifferences"}
 PATHS = tuple(f"{API}/{path}" for path in ("accounts", "products", "profiles"))
 FORGED = "a key of one's own, of 32 letters"
 OURS = (
@@ -114,11 +117,13 @@ def shape(answer: httpx.Response, identifier: str) -> tuple[int, list[tuple[str,
 def test_z03_the_history_of_each_identifier(world: World, foreign: list[str]) -> None:
     """Whoever tried something with an identifier is shown that, what their people tried and read; nothing else."""
     own = {thing for thing in world.theirs.values() if IDENTIFIER.fullmatch(thing)}
-    pairs = pairs_of(world, [(who, f"{API}/history/{{id}}", one) for who in THEIRS for one in foreign])
+    pairs = pairs_of(
+        world, [(who, f"{API}{path}", one) for path in HISTORIES.values() for who in THEIRS for one in foreign]
+    )
     must_be_alike(world, [replace(pair, recorded=True) for pair in pairs if pair.of_others.status_code != 200])
     entries = [entry for pair in pairs for entry in pair.of_others.json().get("items", ())]
     assert [one for one in entries if not own & {one["actor"].partition(":")[2], *one["data"].get("about", ())}] == []
-    assert {entry["type"].partition(".")[2] for entry in entries} <= {"attempt-refused.v1", "history-read.v1"}
+    assert {entry["type"].partition(".")[2] for entry in entries} <= READ_OR_REFUSED
 
 
 def test_z03_each_identifier_in_each_place_of_each_operation(world: World, foreign: list[str]) -> None:
@@ -126,7 +131,7 @@ def test_z03_each_identifier_in_each_place_of_each_operation(world: World, forei
     cells = [
         (request, who, name, identifier, more)
         for request in requests()
-        if request.operation.id != HISTORY
+        if request.operation.id not in HISTORIES
         for name in identifiers({**world.theirs, "oneself": world.theirs["driver"]}, request)
         for who in THEIRS
         for identifier in _fitting(world, name, foreign, who)
@@ -157,7 +162,8 @@ def of_nobody(world: World, request: Request, name: str, identifier: str, who: s
     if _is_customer_services(request) and request.fits(name, identifier):
         return 403
     own = world.theirs.get(name, world.theirs["driver"])
-    if name in names_in(request.ask.query) and kind_of(identifier) != kind_of(own):
+    any_kind = request.operation.id in OF_ANY_PLACE and request.fits(name, identifier)
+    if name in names_in(request.ask.query) and kind_of(identifier) != kind_of(own) and not any_kind:
         return 422
     may_not = Expectation().of(request.ask, BY_ROLE[AT_HOME[who]]).status == 403
     return 403 if name == "card" and may_not and request.fits(name, identifier) else 404
@@ -209,8 +215,12 @@ def test_z03_in_filters_and_cursors(world: World, foreign: list[str]) -> None:
 
 
 def _within(world: World) -> list[str]:
-    """Places in a list of what somebody reaches: behind a product of an account."""
-    return [f"{world.ours['account']}.{world.ours['product']}", f"{world.theirs['account']}.{world.ours['product']}"]
+    """Places in lists: of what somebody reaches, behind a product of an account; of grants, and of differences."""
+    event, held = "0" * 32, f"{world.ours['driver']}.product-access.{world.ours['product']}"
+    return [
+        *(f"{things['account']}.{world.ours['product']}" for things in (world.ours, world.theirs)),
+        *(f"{event}.{world.ours['driver']}", f"0.{event}.{held}"),
+    ]
 
 
 def test_z03_whatever_right_is_asked_about(world: World, foreign: list[str]) -> None:

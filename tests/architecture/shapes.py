@@ -15,7 +15,10 @@ SPLIT = {"api", "use_cases"}
 MUST = {"README.md", "__main__.py", "service.py", "api.py"}
 OF_ITS_OWN: Mapping[str, set[str]] = {
     "auth": {"ended_sessions.py", "keys.py", "upkeep.py"},
-    "audit": {"about.py", "analysis", "canonical.py", "notebooks", "proof"},
+    "audit": {
+        *("about.py", "analysis", "canonical.py", "notebooks"),
+        *("past.py", "past_api.py", "policy_replay.py", "proof"),
+    },
     "profiles": {
         *("access.py", "conditions.py", "consequences.py", "explaining.py", "explaining_api.py"),
         *("policy.py", "reach.py"),

@@ -11,7 +11,7 @@ RULES: Mapping[str, int] = {"A": 15, "C": 7, "H": 5, "L": 4, "P": 8}
 """The rules of the business, by their letter, numbered from 1: profiles and access, company, audit, login, products."""
 BUILT = (
     *(f"A{number}" for number in range(1, 14)),
-    *("C1", "C2", "C3", "C4", "C5", "C6", "C7", "H1", "H3", "H4", "L1", "L2", "L4"),
+    *("C1", "C2", "C3", "C4", "C5", "C6", "C7", "H1", "H2", "H3", "H4", "L1", "L2", "L4"),
     *(f"P{number}" for number in range(1, 6)),
     "P7",
     "P8",

@@ -68,3 +68,23 @@ async def test_h3_who_is_taken_for_customer_service_by_mistake_sees_no_more(worl
     assert await history_of(database, ANNA, HAVNEFART_BIZZ, staff=True, after=Cursor(), limit=10) == []
     seen = await history_of(database, SUSANNE, HAVNEFART_BIZZ, staff=True, after=Cursor(), limit=10)
     assert [entry["type"] for entry in seen] == ["products.bizz-ordered.v1"]
+
+
+async def test_h3_spans_asked_for_without_any_condition_are_those_of_what_lies_in_reach(world: World) -> None:
+    of_all = {"place_spans": 10, "agreement_spans": 3, "grant_spans": 4}
+    wanted = {
+        SUSANNE: of_all,
+        ANNA: {"place_spans": 4, "agreement_spans": 1, "grant_spans": 3},
+        METTE: {"place_spans": 7, "agreement_spans": 3, "grant_spans": 3},
+        HANS: {"place_spans": 3, "agreement_spans": 0, "grant_spans": 1},
+        DORA: dict.fromkeys(of_all, 0),
+        NOBODY: dict.fromkeys(of_all, 0),
+    }
+    for actor, rows in wanted.items():
+        asked = world.backbone.database.asked_by(actor)
+        seen = {
+            "place_spans": await asked.rows("SELECT 1 AS one FROM place_spans"),
+            "agreement_spans": await asked.rows("SELECT 1 AS one FROM agreement_spans"),
+            "grant_spans": await asked.rows("SELECT 1 AS one FROM grant_spans"),
+        }
+        assert {table: len(found) for table, found in seen.items()} == rows, actor

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from deploy.local.postgres import Postgres
 from tests.bench.append import measure as measure_appends
+from tests.bench.asof import measure as measure_past
 from tests.bench.decisions import measure as measure_decisions
 from tests.bench.figures import Figures
 from tests.bench.gateway import measure as measure_gateway
@@ -32,6 +33,7 @@ SECTIONS: dict[str, Callable[[Postgres, Figures], Awaitable[None]]] = {
     "usage": measure_usage,
     "proof": measure_proof,
     "replay": measure_replay,
+    "asof": measure_past,
 }
 
 

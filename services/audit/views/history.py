@@ -141,19 +141,23 @@ _ALL: LiteralString = f"""
 # Within reach are: the accounts that the asker administers, their products, agreements and companies, and the people
 # who hold something there. A place outside has no history for the asker, even where an entry within names it too. Of a
 # grant on something else only its kind is shown.
-_WITHIN: LiteralString = f"""
-    WITH inside AS MATERIALIZED (SELECT id FROM surroundings(%(who)s) WHERE id IS NOT NULL)
-    SELECT {_COLUMNS}, seen.via,
-           CASE WHEN split_part(h.grant, ':', 2) IN (SELECT id FROM inside) THEN h.grant
-                ELSE split_part(h.grant, ':', 1) END AS "grant",
-           ARRAY(SELECT id FROM unnest(h.about) AS id WHERE id NOT IN (SELECT id FROM inside)
-                 AND id ~ {_IS_A_PLACE}) AS outside
-    FROM history_about a JOIN history h USING (event_id) CROSS JOIN LATERAL (
+INSIDE: LiteralString = "inside AS MATERIALIZED (SELECT id FROM surroundings(%(who)s) WHERE id IS NOT NULL)"
+SHOWN: LiteralString = f"""
+    seen.via, CASE WHEN split_part(h.grant, ':', 2) IN (SELECT id FROM inside) THEN h.grant
+                   ELSE split_part(h.grant, ':', 1) END AS "grant",
+    ARRAY(SELECT id FROM unnest(h.about) AS id WHERE id NOT IN (SELECT id FROM inside)
+          AND id ~ {_IS_A_PLACE}) AS outside"""
+SEEN: LiteralString = """
+    CROSS JOIN LATERAL (
         SELECT min(id) FILTER (WHERE reached) AS via, bool_and(reached) AS wholly
         FROM (SELECT id, id IN (SELECT id FROM inside) AS reached
-              FROM unnest(CASE WHEN h.places = '{{}}' THEN h.people ELSE h.places END) AS id) AS each) AS seen
-    {_PAGE} AND (%(entity)s !~ {_IS_A_PLACE} OR %(entity)s IN (SELECT id FROM inside))
-    AND seen.via IS NOT NULL AND (seen.wholly OR h.places <> '{{}}') {_ORDER}"""
+              FROM unnest(CASE WHEN h.places = '{}' THEN h.people ELSE h.places END) AS id) AS each) AS seen"""
+IN_REACH: LiteralString = f"""
+    (%(entity)s !~ {_IS_A_PLACE} OR %(entity)s IN (SELECT id FROM inside))
+    AND seen.via IS NOT NULL AND (seen.wholly OR h.places <> '{{}}')"""
+_WITHIN: LiteralString = f"""
+    WITH {INSIDE} SELECT {_COLUMNS}, {SHOWN}
+    FROM history_about a JOIN history h USING (event_id) {SEEN} {_PAGE} AND {IN_REACH} {_ORDER}"""
 
 
 async def history_of(
@@ -175,12 +179,19 @@ async def history_of(
     if staff:
         return await database.asked_by(actor).rows(_ALL, asked)
     rows = await database.asked_by(actor).rows(_WITHIN, {**asked, "who": actor.id})
-    return [{**row, "data": _withhold(row["data"], row["outside"])} for row in rows]
+    return [{**row, "data": withhold(row["data"], row["outside"])} for row in rows]
 
 
-def _withhold(value: Any, outside: Collection[str]) -> Any:
+async def all_of(database: Database, entity_id: str, after: Cursor, limit: int) -> list[Row]:
+    """As `history_of`, for the operator, who needs no reach. Raises Unavailable."""
+    asked = {"entity": entity_id, "at": after.at, "event_id": after.event_id, "until": after.until, "limit": limit}
+    return await database.rows(_ALL, asked)
+
+
+def withhold(value: Any, outside: Collection[str]) -> Any:
+    """What somebody is shown of a value: identifiers of what lies outside are null, or left out of a list."""
     if isinstance(value, dict):
-        return {name: _withhold(part, outside) for name, part in value.items()}
+        return {name: withhold(part, outside) for name, part in value.items()}
     if isinstance(value, list):
-        return [_withhold(part, outside) for part in value if not (isinstance(part, str) and part in outside)]
+        return [withhold(part, outside) for part in value if not (isinstance(part, str) and part in outside)]
     return None if isinstance(value, str) and value in outside else value
