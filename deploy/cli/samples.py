@@ -20,13 +20,17 @@ from deploy.sample_history import SampleHistory
 from deploy.sample_history_load import load
 from deploy.sample_history_rows import Sampled
 from deploy.sample_journeys import journeys as sample_journeys
+from deploy.sample_spans_load import fill_spans
+from services.audit.adapters.checkpoints import Signer
 from services.audit.adapters.leaves import seal
 from services.audit.analysis.bars import Bar
 from services.audit.analysis.export import export as bring_up_to_date
+from services.audit.proof.notes import LogKey
 from services.audit.service import NAME as AUDIT
 from services.products.adapters.journey_files import COLUMNS, as_row
 
 app = typer.Typer(help="Invented data.", no_args_is_help=True)
+SAMPLE_KEY = LogKey("selfservice.example/sample-history", "an invented history needs no secret key")
 
 
 @app.callback()
@@ -104,12 +108,18 @@ def _fill(made: Addresses, sampled: SampleHistory, count: int) -> None:
     with Bar("history") as bar:
         for done in load(made.owner, sampled.events()):
             bar(done, count)
-    with Bar("leaves") as bar, psycopg.connect(made.service) as connection:
+    fill_spans(made.owner)
+    with Bar("leaves") as bar, psycopg.connect(made.service, autocommit=True) as connection:
         done = 0
-        while sealed := len(seal(connection, 5000)):
-            connection.commit()
+        while sealed := _sealed(connection):
             done += sealed
             bar(done, count)
+        Signer(SAMPLE_KEY).sign(connection, datetime.now(UTC), timedelta(0))
+
+
+def _sealed(connection: psycopg.Connection[Any]) -> int:
+    with connection.transaction():
+        return len(seal(connection, 5000))
 
 
 def _packed(file: Path) -> IO[str]:

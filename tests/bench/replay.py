@@ -18,17 +18,20 @@ import psycopg
 from deploy.local.postgres import Postgres
 from deploy.sample_history import SampleHistory
 from deploy.sample_history_load import load
+from services.audit.adapters.checkpoints import Checkpoints
 from services.audit.adapters.leaves import Leaves, seal
+from services.audit.adapters.tree_nodes import TreeNodes
 from services.audit.analysis import duck
 from services.audit.analysis.export import export
 from services.audit.analysis.history import History as Replayed
 from services.audit.analysis.history import exported, recorded
 from services.audit.analysis.layout import Layout, Manifest
-from services.audit.analysis.sources import FromDatabase, every_leaf
+from services.audit.analysis.sources import FromDatabase
 from services.audit.views.history import History
 from services.profiles.reach import Reach
 from shared import schema
 from shared.wall import Roles
+from tests.audit.analysis.exporting import every_leaf
 from tests.bench.figures import Figures
 
 MILLION: Final = 1_000_000
@@ -59,7 +62,9 @@ async def measure(postgres: Postgres, figures: Figures) -> None:
 
 def _filled(postgres: Postgres) -> str:
     made = postgres.create_database("replayed")
-    schema.migrate(made.owner, Roles.of(made.service), (Reach(), History("audit"), Leaves()))
+    schema.migrate(
+        made.owner, Roles.of(made.service), (Reach(), History("audit"), Leaves(), TreeNodes(), Checkpoints())
+    )
     for _ in load(made.owner, islice(SampleHistory(1, max(EVENTS, MILLION)).events(), EVENTS)):
         pass
     with psycopg.connect(made.service) as connection:

@@ -6,7 +6,7 @@ from typing import IO, Any, Final, LiteralString, Protocol
 
 import psycopg
 
-from services.audit.adapters.leaves import sealed
+from services.audit.adapters.checkpoints import newest_signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,10 @@ class Source(Protocol):
 HowFar = Callable[[psycopg.Connection[Any]], Extent]
 
 
-def every_leaf(connection: psycopg.Connection[Any]) -> Extent:
-    """All leaves that there are, signed or not."""
-    return Extent(sealed(connection))
-
-
 def newest_extent(connection: psycopg.Connection[Any]) -> Extent:
     """How far the newest checkpoint goes: an export is never beyond it."""
-    return every_leaf(connection)
+    signed = newest_signed(connection)
+    return Extent(signed[0], signed[2]) if signed else Extent(0)
 
 
 class FromDatabase:

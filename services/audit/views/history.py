@@ -174,8 +174,7 @@ async def history_of(
 
     `via` is an entity in reach in which the entry lies, `newest` the time of the newest entry. Raises Unavailable.
     """
-    asked = {"entity": entity_id, "at": after.at, "event_id": after.event_id, "until": after.until, "limit": limit}
-    asked["only"] = only
+    asked = _asked(entity_id, after, limit, only)
     if staff:
         return await database.asked_by(actor).rows(_ALL, asked)
     rows = await database.asked_by(actor).rows(_WITHIN, {**asked, "who": actor.id})
@@ -184,8 +183,12 @@ async def history_of(
 
 async def all_of(database: Database, entity_id: str, after: Cursor, limit: int) -> list[Row]:
     """As `history_of`, for the operator, who needs no reach. Raises Unavailable."""
-    asked = {"entity": entity_id, "at": after.at, "event_id": after.event_id, "until": after.until, "limit": limit}
-    return await database.rows(_ALL, asked)
+    return await database.rows(_ALL, _asked(entity_id, after, limit))
+
+
+def _asked(entity_id: str, after: Cursor, limit: int, only: str | None = None) -> dict[str, Any]:
+    place = {"at": after.at, "event_id": after.event_id, "until": after.until}
+    return {"entity": entity_id, **place, "limit": limit, "only": only}
 
 
 def withhold(value: Any, outside: Collection[str]) -> Any:

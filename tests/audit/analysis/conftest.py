@@ -10,15 +10,18 @@ import pytest
 
 from deploy.sample_history import SampleHistory
 from deploy.sample_history_load import load
+from services.audit.adapters.checkpoints import Checkpoints
 from services.audit.adapters.leaves import Leaves, seal
+from services.audit.adapters.tree_nodes import TreeNodes
 from services.audit.analysis.export import export
 from services.audit.analysis.layout import Layout
-from services.audit.analysis.sources import FromDatabase, every_leaf
+from services.audit.analysis.sources import FromDatabase
 from services.audit.views.history import History
 from services.profiles.reach import Reach
 from shared import schema
 from shared.envelope import Recorded
 from shared.wall import Roles
+from tests.audit.analysis.exporting import every_leaf
 from tests.parts import Databases, owner_of
 
 EVENTS: Final = 2500
@@ -34,7 +37,7 @@ def sample_events(count: int = EVENTS) -> list[Recorded]:
 def history_dsn(databases: Databases) -> Iterator[str]:
     """A database of audit with the sample history, every event of it a leaf."""
     name, dsn = databases.new()
-    schema.migrate(owner_of(dsn), Roles.of(dsn), (Reach(), History("audit"), Leaves()))
+    schema.migrate(owner_of(dsn), Roles.of(dsn), (Reach(), History("audit"), Leaves(), TreeNodes(), Checkpoints()))
     for _ in load(owner_of(dsn), sample_events()):
         pass
     seal_all(dsn)

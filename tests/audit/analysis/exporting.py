@@ -2,13 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import psycopg
 
+from services.audit.adapters.leaves import sealed
 from services.audit.analysis.export import export
 from services.audit.analysis.layout import Layout
-from services.audit.analysis.sources import FromDatabase, every_leaf
+from services.audit.analysis.sources import Extent, FromDatabase
+
+
+def every_leaf(connection: psycopg.Connection[Any]) -> Extent:
+    """All leaves that there are, signed or not."""
+    return Extent(sealed(connection))
 
 
 def main(dsn: str, folder: str, layout: str, at_once: str) -> None:

@@ -18,7 +18,8 @@ from services.audit.analysis.history import exported
 from services.audit.analysis.layout import Layout, Manifest
 from services.audit.service import build
 from tests.audit.analysis.conftest import EVENTS, sample_events, seal_all
-from tests.feed import settings_for
+from tests.audit.proofs import signed
+from tests.feed import settings_of_audit
 from tests.parts import owner_of
 
 README = (Path(__file__).parents[3] / "services" / "audit" / "README.md").read_text()
@@ -42,10 +43,11 @@ def selfservice(*arguments: str) -> Result:
 @pytest.fixture
 def told(database: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A database of audit with 300 events, where the environment says."""
-    build(settings_for(database))[0].migrate()
+    build(settings_of_audit(database))[0].migrate()
     for _ in load(owner_of(database), sample_events(300)):
         pass
     seal_all(database)
+    signed(database)
     monkeypatch.setenv("DATABASE_URL", database)
     monkeypatch.setenv("DATABASE_OWNER_URL", owner_of(database))
     return database
@@ -68,6 +70,7 @@ def test_h3_an_export_is_in_the_history_that_it_is_made_of(told: str, tmp_path: 
     again = selfservice("audit", "export", str(tmp_path / "e"), "--format", "csv")
     assert again.stdout == f"{tmp_path / 'e'} holds 300 events, 0 of them new.\n"
     seal_all(told)
+    signed(told)
     later = selfservice("audit", "export", str(tmp_path / "e"), "--format", "csv")
     assert later.stdout == f"{tmp_path / 'e'} holds 301 events, 1 of them new.\n"
     assert taken_out(told) == [("system:command-line", "export", 0, 300), ("system:command-line", "export", 300, 301)]

@@ -17,17 +17,20 @@ import psycopg
 import pytest
 
 from deploy.sample_history_load import load
+from services.audit.adapters.checkpoints import Checkpoints
 from services.audit.adapters.leaves import Leaves
+from services.audit.adapters.tree_nodes import TreeNodes
 from services.audit.analysis import duck
 from services.audit.analysis.export import NotThisHistory, export
 from services.audit.analysis.layout import COLUMNS, Layout, Manifest, NoExport, differences
-from services.audit.analysis.sources import Extent, FromDatabase, HowFar, Source, every_leaf
+from services.audit.analysis.sources import Extent, FromDatabase, HowFar, Source
 from services.audit.canonical import leaf_hash, written_time
 from services.audit.views.history import History
 from services.profiles.reach import Reach
 from shared import schema
 from shared.wall import Roles
 from tests.audit.analysis.conftest import AT_ONCE, EVENTS, exported, sample_events, seal_all
+from tests.audit.analysis.exporting import every_leaf
 from tests.parts import owner_of
 
 LAYOUTS: tuple[Layout, ...] = ("parquet", "csv")
@@ -47,7 +50,7 @@ def files_of(folder: Path) -> set[str]:
 
 def small_history(dsn: str, count: int) -> str:
     """A history of its own, nothing of it sealed."""
-    schema.migrate(owner_of(dsn), Roles.of(dsn), (Reach(), History("audit"), Leaves()))
+    schema.migrate(owner_of(dsn), Roles.of(dsn), (Reach(), History("audit"), Leaves(), TreeNodes(), Checkpoints()))
     for _ in load(owner_of(dsn), sample_events(count)):
         pass
     return dsn
