@@ -74,7 +74,8 @@ class Request:
         """Whether an identifier can stand where this name does: in a body any can, else only one of the right kind."""
         in_path = [parameter for parameter, thing in self.ask.things(self.operation.template) if thing == name]
         asked = [parameter for parameter, text in self.ask.query.items() if name in names_in(text)]
-        return all(f"{kind_of(identifier).replace('-', '_')}_id" == parameter for parameter in in_path) and all(
+        own = ("entity_id", f"{kind_of(identifier).replace('-', '_')}_id")
+        return all(parameter in own for parameter in in_path) and all(
             self.operation.takes(parameter, identifier) for parameter in asked
         )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -36,6 +37,7 @@ NO_LIMITS = {
     "REQUESTS_PER_SECOND": "100000",
     "LOGIN_CODES_PER_MINUTE": "100000",
     "LOGIN_TRIES_PER_MINUTE": "100000",
+    "CHECKPOINT_SECONDS": "1",
 }
 """Much is asked from one address and with few sessions; limits have tests of their own."""
 AT_ONCE = 8
@@ -128,6 +130,10 @@ def _world(folder: Path, url: str, addresses: Mapping[str, str], cast: Cast, htt
     ):
         things["journey"] = journey
         _driven(world, things)
+        things["entry"] = _proven(world, things["product"])
+        [(things["checkpoint"],)] = world.rows(
+            "audit", "SELECT min(size)::text FROM checkpoints WHERE note IS NOT NULL"
+        )
     _expired(world)
     sessions[OUTSIDE_TOKEN] = world.token("administrator of the account", "profiles")
     return world
@@ -137,6 +143,15 @@ def _driven(world: World, things: Mapping[str, str]) -> None:
     """A journey was counted for the product, paid by card; where, is a word of its company's own."""
     journey = Journey(things["journey"], things["product"], things["account"], things["company"], payment="card")
     drive(world.databases["products"], [journey.but(journey.journey_id, place=f"{things['surname']} Bro")])
+
+
+def _proven(world: World, product: str) -> str:
+    """The first entry of a product's history, once it is in a checkpoint."""
+    signed = """SELECT event_id FROM history JOIN leaves USING (event_id) WHERE stream = %s AND version = 1
+        AND leaf < (SELECT max(size) FROM checkpoints WHERE note IS NOT NULL)"""
+    while not (found := world.rows("audit", signed, product)):
+        time.sleep(0.1)
+    return str(found[0][0])
 
 
 def _expired(world: World) -> None:

@@ -1,5 +1,6 @@
-"""`selfservice audit sql`: questions to an export in SQL."""
+"""`selfservice audit sql` and `rows`: questions to an export in SQL, and all of it for the verifier."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from deploy.cli.audit.reading import an_export_is_needed
 from deploy.cli.screen import NotPossible, said_clearly, screen
-from services.audit.analysis.asking import answers
+from services.audit.analysis.asking import answers, as_csv
 
 app = typer.Typer()
 MOST_SHOWN: Final = 1000
@@ -32,6 +33,13 @@ def sql(
             _print_lines(rows) if as_json else _print_table(rows)
         except duckdb.Error as wrong:
             raise NotPossible(str(wrong)) from wrong
+
+
+@app.command()
+def rows(export: Annotated[Path, typer.Argument(help="The folder of the export.", metavar="EXPORT")]) -> None:
+    """Write an export as CSV, leaf after leaf, whatever its layout: the verifier takes it on its standard input."""
+    with said_clearly(), an_export_is_needed():
+        as_csv(export, sys.stdout)
 
 
 def _print_lines(rows: Iterator[str]) -> None:

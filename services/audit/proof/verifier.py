@@ -4,15 +4,14 @@
     python verifier.py --policy policy.json --proof answer.json
     python verifier.py --policy policy.json --consistency answer.json
 
-EXPORT is a folder with `csv/part-*.csv` and `checkpoint.txt` (and `leaves.bin`, which lets the first difference be
-named), or `-` for CSV on standard input together with `--newest checkpoint.txt`. The policy is what `GET /proof/key`
-answered while it was believed: `{"key": vkey, "personal": {event: [field]}}`, and if you like `"witnesses": [vkey]` and
-`"quorum"`, how many of them must have signed the newest checkpoint. The older checkpoint is one that you kept: what
-was altered, left out, added or put elsewhere among its entries since is found, whoever has signed it anew. Without it,
-an operator who rewrote everything and signed it anew is not found out.
+EXPORT is a folder with `csv/part-*.csv`, `checkpoint.txt` and perhaps `leaves.bin`, by which the first difference is
+named, or `-` for CSV on standard input with `--newest checkpoint.txt`. The policy is what `GET /proof/key` answered
+while it was believed, `{"key": vkey, "personal": {event: [field]}}`, perhaps with `"witnesses": [vkey]` and `"quorum"`,
+how many of them must have signed the newest checkpoint. The older checkpoint is one that you kept: what was altered,
+left out, added or moved among its entries is found, whoever signed it anew; without it, who rewrote all is not.
 
-Exit code 0: all is as it was signed. 1: it is not, and the first difference is named. 2: asked in the wrong way.
-It shares no code with what writes the history, and is to stay so.
+Exit code 0: all is as it was signed. 1: it is not; the first difference is named. 2: asked in the wrong way. It shares
+no code with what writes the history, and is to stay so.
 """
 
 import argparse
@@ -267,8 +266,9 @@ def rows_in(folder: Path) -> Iterator[Mapping[str, str]]:
             yield from rows_of(lines, file.name)
 
 
-def _leaves_of(file: Path) -> Iterator[bytes] | None:
-    return iter(partial(file.open("rb").read, 32), b"") if file.exists() else None
+def _leaves_in(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as leaves:
+        yield from iter(partial(leaves.read, 32), b"")
 
 
 def _check_export(given: argparse.Namespace, policy: Mapping[str, Any]) -> str:
@@ -280,7 +280,8 @@ def _check_export(given: argparse.Namespace, policy: Mapping[str, Any]) -> str:
         raise Difference(f"{len(signed)} witnesses have signed the newest checkpoint and not {policy['quorum']}")
     older = opened(given.older.read_text(encoding="utf-8"), policy["key"], "the older one") if given.older else None
     rows = rows_of(sys.stdin, "standard input") if given.export == "-" else rows_in(folder)
-    found = check(rows, policy.get("personal", {}), newest, older, _leaves_of(folder / "leaves.bin"))
+    leaves = _leaves_in(folder / "leaves.bin") if (folder / "leaves.bin").exists() else None
+    found = check(rows, policy.get("personal", {}), newest, older, leaves)
     before = f", the first {older.size} of them as before" if older else "; no older checkpoint was given"
     return f"{found} entries are what was signed{before}."
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,9 +17,11 @@ from deploy.sample_history_load import load
 from deploy.sample_history_rows import Sampled
 from services.audit.analysis.history import exported
 from services.audit.analysis.layout import Layout, Manifest
-from services.audit.service import build
+from services.audit.canonical import personal_fields_of
+from services.audit.proof import verifier
+from services.audit.service import EVERY_SERVICE, build
 from tests.audit.analysis.conftest import EVENTS, sample_events, seal_all
-from tests.audit.proofs import signed
+from tests.audit.proofs import KEY, signed
 from tests.feed import settings_of_audit
 from tests.parts import owner_of
 
@@ -202,3 +205,24 @@ def test_a_sample_history_is_the_same_in_pieces() -> None:
 @pytest.mark.parametrize("asked", [[], ["x", "--database", "y"]])
 def test_a_sample_history_goes_to_one_place(asked: list[str]) -> None:
     assert selfservice("sample", "history", *asked).exit_code == 2
+
+
+@pytest.mark.parametrize("layout", ["csv", "parquet"])
+def test_t06_an_export_is_believed_by_the_verifier_and_one_that_was_touched_is_not(
+    told: str, tmp_path: Path, layout: str
+) -> None:
+    export, policy = tmp_path / "e", tmp_path / "policy.json"
+    assert selfservice("audit", "export", str(export), "--format", layout).exit_code == 0
+    policy.write_text(json.dumps({"key": str(KEY.public), "personal": personal_fields_of((*EVERY_SERVICE, "audit"))}))
+    rows = selfservice("audit", "rows", str(export)).stdout
+    newest = str(export / "checkpoint.txt")
+
+    def verified(lines: str) -> tuple[int, str]:
+        checks = (sys.executable, "-I", verifier.__file__, "--policy", str(policy), "--newest", newest, "-")
+        done = subprocess.run(checks, input=lines, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+
+    assert verified(rows) == (0, "300 entries are what was signed; no older checkpoint was given.\n")
+    assert verified(rows.replace("Person ", "Persona ", 1))[0] == 1
+    whole = selfservice("audit", "verify", "--policy", str(policy), "--older", newest, str(export))
+    assert whole.exit_code == (0 if layout == "csv" else 1), "of Parquet it is given the rows"
