@@ -1,6 +1,7 @@
 """The AsyncAPI 3.0 document of the topics: what services say, from the registry of events, and what others tell us.
 
-A feed is written by others in a contract that we give them; its records are no events of ours.
+A feed is written by others in a contract that we give them; its records are no events of ours. Checkpoints are no
+events either, but signed texts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +44,17 @@ class Feed:
     key: str
 
 
-def document(schemas: Mapping[str, Json], samples: Mapping[str, Json], feeds: Mapping[str, Feed]) -> Json:
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoints:
+    """The topic of what the history is proven with, and one whole note."""
+
+    topic: Topic
+    sample: str
+
+
+def document(
+    schemas: Mapping[str, Json], samples: Mapping[str, Json], feeds: Mapping[str, Feed], checkpoints: Checkpoints
+) -> Json:
     """The whole document, of the schemas and samples of every event ever released: a topic keeps all of them."""
     services = sorted({name.split(".")[0] for name in schemas})
     names = {service: sorted(name for name in schemas if name.startswith(f"{service}.")) for service in services}
@@ -59,12 +70,15 @@ def document(schemas: Mapping[str, Json], samples: Mapping[str, Json], feeds: Ma
         },
         "defaultContentType": "application/json",
         "channels": {service: _channel(service, names[service]) for service in services}
-        | {name: _feed_channel(feed) for name, feed in feeds.items()},
+        | {name: _feed_channel(feed) for name, feed in feeds.items()}
+        | {"checkpoints": _checkpoints_channel(checkpoints.topic)},
         "operations": {f"receive-{service}": _operation(service) for service in services}
-        | {f"send-{name}": _feed_operation(name) for name in feeds},
+        | {f"send-{name}": _feed_operation(name) for name in feeds}
+        | {"receive-checkpoints": _checkpoints_operation()},
         "components": {
             "messages": {name: _message(name, schemas[name], samples[name]) for name in schemas}
-            | {feed.record: _record(feed) for feed in feeds.values()},
+            | {feed.record: _record(feed) for feed in feeds.values()}
+            | {"checkpoint": _checkpoint(checkpoints.sample)},
             "schemas": {"headers": _headers()} | {feed.record: feed_schema(feed) for feed in feeds.values()},
         },
     }
@@ -96,6 +110,37 @@ def _feed_operation(name: str) -> Json:
         "action": "send",
         "channel": {"$ref": f"#/channels/{name}"},
         "summary": "Write records, with acks=all. What is not what the schema says is kept aside as it came, with why.",
+    }
+
+
+def _checkpoints_channel(topic: Topic) -> Json:
+    return {
+        "address": topic.name,
+        "title": "Signed checkpoints of the history",
+        "description": "Each at least once, in the order of their sizes but for repetitions. Whoever keeps one finds "
+        "out that anything before it was altered since.",
+        "messages": {"checkpoint": {"$ref": "#/components/messages/checkpoint"}},
+        "bindings": {"kafka": _topic(topic)},
+    }
+
+
+def _checkpoints_operation() -> Json:
+    return {
+        "action": "receive",
+        "channel": {"$ref": "#/channels/checkpoints"},
+        "summary": "Keep the notes where the operator of the log is not.",
+    }
+
+
+def _checkpoint(sample: str) -> Json:
+    return {
+        "name": "checkpoint",
+        "title": "Checkpoint",
+        "summary": "A signed note (C2SP tlog-checkpoint): the log's name, how many leaves, the root over them.",
+        "contentType": "text/plain; charset=utf-8",
+        "payload": {**_TEXT, "description": "The note as it was signed."},
+        "bindings": {"kafka": {"key": {**_TEXT, "description": "The log's name."}, "bindingVersion": "0.5.0"}},
+        "examples": [{"name": "checkpoint", "payload": sample}],
     }
 
 

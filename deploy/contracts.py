@@ -24,6 +24,8 @@ from pydantic import SecretStr
 from deploy import asyncapi
 from deploy.compatibility import breaks
 from deploy.samples import sample_of
+from services.audit.adapters import publishing
+from services.audit.proof.notes import Checkpoint, LogKey
 from services.products.adapters import journey_feed
 from services.profiles.policy import as_table
 from shared.backbone import Backbone
@@ -47,6 +49,12 @@ FEEDS: Mapping[str, asyncapi.Feed] = {
     ),
 }
 """The topics that others write for us."""
+CHECKPOINTS = asyncapi.Checkpoints(
+    topic=publishing.topic(),
+    sample=LogKey("selfservice.example/audit", "a sample of a key, and no secret").sign(
+        Checkpoint("selfservice.example/audit", 1234, b"\x5a" * 32)
+    ),
+)
 
 
 class IncompatibleError(Exception):
@@ -116,7 +124,7 @@ def contents(folder: Path = FOLDER) -> dict[str, str]:
     if problems:
         raise IncompatibleError("\n".join(problems))
     files = {
-        "asyncapi.json": asyncapi.document(schemas, samples, FEEDS),
+        "asyncapi.json": asyncapi.document(schemas, samples, FEEDS, CHECKPOINTS),
         **{f"feeds/{feed.record}.json": schema for feed, schema in feeds.items()},
         **{f"schemas/{name}.json": schema for name, schema in schemas.items()},
         **{f"samples/{name}.json": sample for name, sample in samples.items()},

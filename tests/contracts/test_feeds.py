@@ -37,6 +37,16 @@ def test_the_topic_of_a_feed_is_described_with_its_key_partitions_and_retention(
     assert document()["operations"]["send-journeys"]["action"] == "send"
 
 
+def test_t05_the_topic_of_checkpoints_is_described_with_one_whole_note() -> None:
+    channel = document()["channels"]["checkpoints"]
+    bound = channel["bindings"]["kafka"]
+    assert (channel["address"], bound["partitions"]) == ("selfservice.audit.checkpoints", 1)
+    assert bound["topicConfiguration"]["retention.ms"] == -1, "kept for ever"
+    (example,) = document()["components"]["messages"]["checkpoint"]["examples"]
+    name, size, *_ = example["payload"].split("\n")
+    assert (name, size) == ("selfservice.example/audit", "1234")
+
+
 def test_what_writers_were_allowed_to_write_cannot_be_refused_later(tmp_path: Path) -> None:
     shutil.copytree(FOLDER, tmp_path / "contracts")
     file = tmp_path / "contracts" / "feeds" / "journey.v1.json"
