@@ -25,7 +25,6 @@ _PLACE_OR_PERSON = rf"^(company|agreement|account|product|profile)-{_HEX}$"
 
 Moment = Annotated[
     AwareDatetime | None,
-    NUMBER_OF_ITS_OWN,
     Query(description="As the logs had said by then; now if it is left out.", examples=["2026-03-01T12:00:00Z"]),
 ]
 Limit = Annotated[int, Query(ge=1, le=PAGE, description="The most lines of the page.")]
@@ -180,8 +179,8 @@ def routes(past: Past, door: Door) -> APIRouter:
         responses=QUERY,
     )
     async def list_differences(  # noqa: PLR0917 (FastAPI passes them by name)
-        since: Annotated[AwareDatetime, NUMBER_OF_ITS_OWN, Query(examples=["2026-02-01T00:00:00Z"])],
-        until: Annotated[AwareDatetime, NUMBER_OF_ITS_OWN, Query(examples=["2026-03-01T00:00:00Z"])],
+        since: Annotated[AwareDatetime, Query(examples=["2026-02-01T00:00:00Z"])],
+        until: Annotated[AwareDatetime, Query(examples=["2026-03-01T00:00:00Z"])],
         request: Request,
         _caller: Annotated[Caller, Depends(door.caller)],
         of: Annotated[
@@ -204,7 +203,6 @@ def routes(past: Past, door: Door) -> APIRouter:
         at: Moment = None,
         valid_at: Annotated[
             AwareDatetime | None,
-            NUMBER_OF_ITS_OWN,
             Query(description="What was in force at this moment, by what was said until `at`; `at` if left out."),
         ] = None,
     ) -> StateThen:

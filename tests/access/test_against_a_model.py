@@ -33,7 +33,7 @@ REPLICAS = {"profiles": 2, "products": 2}
 ASKED = os.environ.get("MODEL_SEED", "20261124")
 SEED = secrets.randbelow(2**32) if ASKED == "new" else int(ASKED)
 RUNS = 8
-STEPS = int(os.environ.get("MODEL_STEPS") or 2640)
+STEPS = int(os.environ.get("MODEL_STEPS") or 2440)
 FLOATING = ("dora", "emil", "frida", "gorm")
 CRASHES = ("profiles", "profiles-2", "products", "company", "audit", "broker")
 

@@ -21,7 +21,7 @@ from shared.backbone import Backbone
 from shared.tokens import KNOWN
 from tests.auth.conftest import settings_for as auth_settings_for
 from tests.auth.test_ended_sessions import SERVICES
-from tests.feed import KEY_ID, Feed, running, settings_for
+from tests.feed import KEY_ID, Feed, running, settings_for, settings_of_audit
 from tests.shared.forging import KEY, Forger
 
 EVERY_SERVICE = (*SERVICES, "auth")
@@ -58,7 +58,8 @@ async def reached(name: str, dsn: str, stack: AsyncExitStack) -> Reached:
         auth = assemble(auth_settings_for(dsn))
         backbone, app = auth.backbone, auth.app
     else:
-        backbone, app = SERVICES[name][0](settings_for(dsn))
+        settings = settings_of_audit(dsn) if name == "audit" else settings_for(dsn)
+        backbone, app = SERVICES[name][0](settings)
     await stack.enter_async_context(running(backbone))
     found = Reached(name, backbone, app, Feed(backbone))
     if name == "auth":

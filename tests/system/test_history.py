@@ -14,6 +14,7 @@ from deploy.sample import STAFF
 from services.audit.analysis.gateway import NotAnswered, log_in
 from services.audit.analysis.history import exported
 from services.audit.analysis.layout import Manifest
+from shared.ids import new_id
 from tests.system.conftest import System
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
@@ -50,7 +51,7 @@ def test_h3_a_script_reads_histories_as_whoever_logged_in(system: System) -> Non
             time.sleep(0.2)  # it is on its way to audit
         assert types[0] == "auth.staff-added.v1"
         with pytest.raises(NotAnswered, match="404"):
-            list(susanne.history("product-" + "0" * 32))
+            list(susanne.history(new_id("product")))
 
 
 @pytest.mark.parametrize("system", ["tansu"], indirect=True)
