@@ -10,8 +10,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 SHELL := bash
 .DEFAULT_GOAL := help
 
-# Quick suites first, then those that take longest: two processes share the work (tests/conftest.py says how).
-FIRST := architecture contracts system access shared deploy
+# Two processes share the work (tests/conftest.py says how). Quick suites first, then those that take longest; `system`
+# measures times, so it begins when `access` has ended, which starts as many processes.
+FIRST := architecture contracts access auth products system shared deploy
 FOUND := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard $(ROOT)tests/*/test_*.py)))))
 SUITES := $(foreach first,$(FIRST),$(filter $(first),$(FOUND))) $(filter-out $(FIRST),$(FOUND))
 
