@@ -29,6 +29,7 @@ Moment = Annotated[
 ]
 Limit = Annotated[int, Query(ge=1, le=PAGE, description="The most lines of the page.")]
 NEXT = "`next` of the last page."
+AfterGrant = Annotated[str | None, NUMBER_OF_ITS_OWN, Query(pattern=_AFTER_A_GRANT, description=NEXT)]
 
 
 class PastGrant(Answer):
@@ -138,7 +139,7 @@ def routes(past: Past, door: Door) -> APIRouter:
         request: Request,
         _caller: Annotated[Caller, Depends(door.caller)],
         at: Moment = None,
-        after: Annotated[str | None, NUMBER_OF_ITS_OWN, Query(pattern=_AFTER_A_GRANT, description=NEXT)] = None,
+        after: AfterGrant = None,
         limit: Limit = PAGE,
     ) -> PastGrantsPage:
         """List who could reach a place at a moment, by which grant, who gave it and by which event (H2)."""
@@ -166,7 +167,7 @@ def routes(past: Past, door: Door) -> APIRouter:
         request: Request,
         _caller: Annotated[Caller, Depends(door.caller)],
         at: Moment = None,
-        after: Annotated[str | None, NUMBER_OF_ITS_OWN, Query(pattern=_AFTER_A_GRANT, description=NEXT)] = None,
+        after: AfterGrant = None,
         limit: Limit = PAGE,
     ) -> PastGrantsPage:
         """List every grant within reach that stood at a moment: the whole state of access (H2)."""

@@ -72,8 +72,8 @@ async def refusal(access: Access, actor: Actor, entity_id: str) -> Refusal:
     return NotPermitted(READ_HISTORY, READ_HISTORY.rule) if sees_it else NotFound()
 
 
-def reading(entity_id: str) -> tuple[Operation, str]:
+def reading(entity_id: str, operation: Operation = READ_HISTORY) -> tuple[Operation, str]:
     """The operation that reading about an entity is, and its target: the place if it is one, else anywhere."""
     if kind_of(entity_id) in PLACES:
-        return at(READ_HISTORY, entity_id), entity_id
-    return replace(READ_HISTORY, on="anywhere"), ""
+        return at(operation, entity_id), entity_id
+    return replace(operation, on="anywhere"), ""

@@ -202,32 +202,26 @@ class PaymentCardRemoved(Event, type="products.payment-card-removed.v1"):
     because: Plain[CardRemoval]
 
 
-class PaymentCardExpiring(Event, type="products.payment-card-expiring.v1"):
+class CardExpiry(Event):
+    """What is said of a card that ends; of which of the two kinds, its event says."""
+
+    cards_id: Pseudonym[str]
+    account_id: Pseudonym[str]
+    product_id: Pseudonym[str | None] = None
+    card_id: Pseudonym[str]
+    brand: Plain[str]
+    last_four: Personal[str]
+    expiry_month: Personal[int]
+    expiry_year: Personal[int]
+    good_until: Plain[datetime]
+
+
+class PaymentCardExpiring(CardExpiry, type="products.payment-card-expiring.v1"):
     """The payment card that an account or one product is charged to expires within 30 days; said once (P6)."""
 
-    cards_id: Pseudonym[str]
-    account_id: Pseudonym[str]
-    product_id: Pseudonym[str | None] = None
-    card_id: Pseudonym[str]
-    brand: Plain[str]
-    last_four: Personal[str]
-    expiry_month: Personal[int]
-    expiry_year: Personal[int]
-    good_until: Plain[datetime]
 
-
-class PaymentCardExpired(Event, type="products.payment-card-expired.v1"):
+class PaymentCardExpired(CardExpiry, type="products.payment-card-expired.v1"):
     """The payment card that an account or one product is charged to has expired; said once (P6)."""
-
-    cards_id: Pseudonym[str]
-    account_id: Pseudonym[str]
-    product_id: Pseudonym[str | None] = None
-    card_id: Pseudonym[str]
-    brand: Plain[str]
-    last_four: Personal[str]
-    expiry_month: Personal[int]
-    expiry_year: Personal[int]
-    good_until: Plain[datetime]
 
 
 class JourneysTakenIn(Event, type="products.journeys-taken-in.v1"):

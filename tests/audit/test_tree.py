@@ -35,8 +35,8 @@ class Subtrees(dict[Subtree, bytes]):
     """Every perfect subtree of some leaves, hashed when it is asked for."""
 
     def __missing__(self, subtree: Subtree) -> bytes:
-        level, index = subtree
-        self[subtree] = parent(self[level - 1, 2 * index], self[level - 1, 2 * index + 1]) if level else LEAVES[index]
+        level, place = subtree
+        self[subtree] = parent(self[level - 1, 2 * place], self[level - 1, 2 * place + 1]) if level else LEAVES[place]
         return self[subtree]
 
 

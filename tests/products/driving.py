@@ -1,6 +1,8 @@
 """Journeys as operators tell of them, and what became of them."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 
@@ -10,9 +12,9 @@ from services.products.adapters.journey_feed import read
 from services.products.adapters.journeys import Taken
 from services.products.service import ProductsService, assemble
 from shared.actor import Actor
-from tests.feed import SUSANNE, Feed, settings_for
+from tests.feed import SUSANNE, Feed, running, settings_for
 from tests.parts import owner_of
-from tests.products.conftest import DEVICE, World
+from tests.products.conftest import DEVICE, World, the_companies
 
 FEED = "selfservice.journeys.feed"
 SOON = timedelta(seconds=1)
@@ -105,3 +107,14 @@ class Road:
         answer = await self.world.asked_by(by)("GET", f"/parked-journeys{query}")
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+
+@asynccontextmanager
+async def on_the_road(dsn: str) -> AsyncIterator[Road]:
+    """Products with both companies, whose intake is asked by the test alone."""
+    one = Road(dsn)
+    async with running(one.service.backbone):
+        await one.world.feed.given_the_house()
+        await one.world.feed.given(*the_companies())
+        yield one
+        one.intake.close()

@@ -16,10 +16,9 @@ import pytest
 from deploy.sample_journeys import journeys
 from services.products.adapters.journey_files import COLUMNS, NotAJourneyFile, as_row
 from services.products.use_cases import journey_files
-from tests.feed import running
 from tests.parts import owner_of
-from tests.products.conftest import PLATE_PAYMENT, the_companies
-from tests.products.driving import BY_DEVICE, BY_PLATE, Road
+from tests.products.conftest import PLATE_PAYMENT
+from tests.products.driving import BY_DEVICE, BY_PLATE, Road, on_the_road
 
 SEEN = (BY_DEVICE, BY_PLATE)
 
@@ -27,12 +26,8 @@ SEEN = (BY_DEVICE, BY_PLATE)
 @pytest.fixture
 async def road(database: str) -> AsyncIterator[Road]:
     """Products with both companies, whose intake is asked by the test alone."""
-    one = Road(database)
-    async with running(one.service.backbone):
-        await one.world.feed.given_the_house()
-        await one.world.feed.given(*the_companies())
+    async with on_the_road(database) as one:
         yield one
-        one.intake.close()
 
 
 def written(path: Path, records: Sequence[dict[str, Any]]) -> Path:

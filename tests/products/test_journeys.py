@@ -20,20 +20,15 @@ from tests.products.conftest import (
     HAVNEFART_MAIN,
     NORDLYS_ROAD,
     PLATE_PAYMENT,
-    the_companies,
 )
-from tests.products.driving import BY_DEVICE, BY_PLATE, Road, told
+from tests.products.driving import BY_DEVICE, BY_PLATE, Road, on_the_road, told
 
 
 @pytest.fixture
 async def road(database: str) -> AsyncIterator[Road]:
     """Products with both companies, whose intake is asked by the test alone."""
-    one = Road(database)
-    async with running(one.service.backbone):
-        await one.world.feed.given_the_house()
-        await one.world.feed.given(*the_companies())
+    async with on_the_road(database) as one:
         yield one
-        one.intake.close()
 
 
 @pytest.fixture

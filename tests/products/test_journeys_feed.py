@@ -15,10 +15,10 @@ from services.products.adapters.journey_feed import topic
 from services.products.service import assemble
 from shared.broker import ensure_topics, producer
 from shared.settings import KafkaSettings
-from tests.feed import running, settings_for
+from tests.feed import settings_for
 from tests.parts import Broker, owner_of
-from tests.products.conftest import PLATE_PAYMENT, the_companies
-from tests.products.driving import BY_DEVICE, BY_PLATE, Road, told
+from tests.products.conftest import PLATE_PAYMENT
+from tests.products.driving import BY_DEVICE, BY_PLATE, Road, on_the_road, told
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -38,12 +38,8 @@ def kafka(broker: Broker, topic_prefix: str, request: pytest.FixtureRequest) -> 
 @pytest.fixture
 async def road(database: str) -> AsyncIterator[Road]:
     """Products with both companies; what it takes in is said by the test."""
-    one = Road(database)
-    async with running(one.service.backbone):
-        await one.world.feed.given_the_house()
-        await one.world.feed.given(*the_companies())
+    async with on_the_road(database) as one:
         yield one
-        one.intake.close()
 
 
 async def written(kafka: KafkaSettings, records: Sequence[bytes]) -> None:

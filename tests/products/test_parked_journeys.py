@@ -10,9 +10,9 @@ import pytest
 
 from services.products.adapters.parked_journeys import PAGE
 from services.products.events import JourneyAttributed
-from tests.feed import SUSANNE, log_of, running
-from tests.products.conftest import ANNA, DORA, ETICKET, METTE, PLATE_PAYMENT, the_companies
-from tests.products.driving import BY_DEVICE, BY_PLATE, Road, told
+from tests.feed import SUSANNE, log_of
+from tests.products.conftest import ANNA, DORA, ETICKET, METTE, PLATE_PAYMENT
+from tests.products.driving import BY_DEVICE, BY_PLATE, Road, on_the_road, told
 
 A_PARKED = "parked-" + "0" * 32
 
@@ -20,12 +20,8 @@ A_PARKED = "parked-" + "0" * 32
 @pytest.fixture
 async def road(database: str) -> AsyncIterator[Road]:
     """Products with both companies, whose intake is asked by the test alone."""
-    one = Road(database)
-    async with running(one.service.backbone):
-        await one.world.feed.given_the_house()
-        await one.world.feed.given(*the_companies())
+    async with on_the_road(database) as one:
         yield one
-        one.intake.close()
 
 
 async def attributing(road: Road, parked: str, product: str, key: str | None = None) -> Any:

@@ -25,9 +25,8 @@ from tests.products.conftest import (
     PLATE_PAYMENT,
     World,
     replica,
-    the_companies,
 )
-from tests.products.driving import BY_PLATE, Road, told
+from tests.products.driving import BY_PLATE, Road, on_the_road, told
 from tests.products.test_receipts import lines
 
 CARDS = f"/accounts/{HAVNEFART_MAIN}/cards"
@@ -49,12 +48,8 @@ async def van(world: World) -> str:
 @pytest.fixture
 async def road(database: str) -> AsyncIterator[Road]:
     """Products with both companies, whose intake is asked by the test alone."""
-    one = Road(database)
-    async with running(one.service.backbone):
-        await one.world.feed.given_the_house()
-        await one.world.feed.given(*the_companies())
+    async with on_the_road(database) as one:
         yield one
-        one.intake.close()
 
 
 async def linked(world: World, product: str, told_of: dict[str, Any], by: Actor = DORA) -> str:

@@ -67,11 +67,8 @@ def replay(
 
 def _run(begun: Replay, handle: Callable[[Recorded], Any] | None) -> None:
     before, began = begun.events, time.perf_counter()
-    if handle is None:
-        for _ in begun:
-            pass
-    else:
-        for event in begun:
+    for event in begun:
+        if handle is not None:
             handle(event)
     rate = (begun.events - before) / max(time.perf_counter() - began, 1e-9)
     screen.print(f"{begun.events - before:,} events, {rate:,.0f} a second, {begun.events:,} in all.")

@@ -4,7 +4,6 @@ H5   Of what was erased there is only a commitment; a typed event says `(erased)
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any, Final
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 
 from services.audit.canonical import personal_fields
 from shared.actor import Actor
+from shared.clock import moment_of
 from shared.envelope import Recorded
 from shared.events import Event, class_of, decode, newest
 
@@ -25,7 +25,6 @@ for _service in SPEAKING:
 Row = tuple[int, str, str, str, int, str, int, str, str | None, str, str | None, str]
 """Leaf, id, service, stream, version, type, microseconds since 1970, actor, grant, correlation, causation, JSON."""
 ERASED: Final = "(erased)"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def typed(row: Row) -> Recorded:
@@ -40,7 +39,7 @@ def typed(row: Row) -> Recorded:
         stream,
         version,
         leaf,
-        _EPOCH + timedelta(microseconds=time),
+        moment_of(time),
         _actor(actor),
         grant,
         correlation,

@@ -23,11 +23,11 @@ from services.audit.analysis import duck
 from services.audit.analysis.decoding import Row
 from services.audit.analysis.layout import Manifest, Part
 from services.audit.analysis.replay import Asked, Cursor, Replay, Rows, Watch
+from shared.clock import microseconds
 
 AT_ONCE: Final = 50_000
 """Leaves that are read in one question: all that is ever in memory."""
 _PAGE: Final = 5000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class History:
@@ -90,8 +90,8 @@ class Exported:
         said = {
             "first": first,
             "end": end,
-            "since": _microseconds(asked.since),
-            "until": _microseconds(asked.until),
+            "since": asked.since and microseconds(asked.since),
+            "until": asked.until and microseconds(asked.until),
             "streams": sorted(asked.streams),
             "types": sorted(asked.names),
         }
@@ -123,10 +123,6 @@ def _may_hold(part: Part, asked: Asked) -> bool:
         and (asked.since is None or begin + timedelta(days=1) > asked.since)
         and (asked.until is None or begin < asked.until)
     )
-
-
-def _microseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _pages(answer: Future[duckdb.DuckDBPyConnection] | None) -> Iterator[Sequence[Row]]:

@@ -4,16 +4,16 @@ import base64
 from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 
+from services.audit.api import EntityId
 from services.audit.proof.notes import LogKey
 from services.audit.proof.proving import EntryProof, Proving
 from services.profiles.policy import PROVE_ENTRY, READ_CHECKPOINTS, asks
 from shared.http.door import Caller, Door
 from shared.http.openapi import COMMAND, QUERY, Answer
 
-EXAMPLE = "product-0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"
 NOTE = (
     "selfservice.example/audit\n2\nXcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+NwySsEYEM=\n\n— selfservice.example/audit Az3g…\n"
 )
@@ -22,7 +22,6 @@ NOT_YET = {**QUERY, 409: COMMAND[409]}
 """What can go wrong with a question that may come a moment too soon."""
 
 Size = Annotated[int, Query(ge=1, le=MOST_LEAVES)]
-EntityId = Annotated[str, Path(pattern=r"^[a-z]+(-[a-z]+)*-[0-9a-f]{32}$", max_length=80, examples=[EXAMPLE])]
 EntryId = Annotated[str, Query(pattern=r"^[0-9a-f]{32}$", examples=["0192f1c0a1b27c3d8e4f5a6b7c8d9e0f"])]
 
 

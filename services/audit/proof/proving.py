@@ -7,7 +7,7 @@ A13  The bytes that a leaf is made of name everything that the entry names. They
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, LiteralString
 
 from services.audit.adapters import checkpoints
@@ -17,15 +17,15 @@ from services.audit.canonical import canonical, leaf_hash
 from services.audit.events import HistoryRead
 from services.audit.proof.notes import Checkpoint, opened
 from services.audit.proof.tree import consistency, inclusion
-from services.audit.use_cases import READINGS
+from services.audit.use_cases import READINGS, reading
 from services.audit.views.history import Cursor, history_of
 from services.profiles.access import Access
-from services.profiles.policy import PLACES, PROVE_ENTRY, READ_CHECKPOINTS, Operation, at
+from services.profiles.policy import PROVE_ENTRY, READ_CHECKPOINTS
 from shared.cause import Cause
 from shared.database import Database, Row
 from shared.errors import Conflict, NotFound
 from shared.eventstore.streams import Streams
-from shared.ids import kind_of, new_id
+from shared.ids import new_id
 
 
 class NotInACheckpoint(Conflict):
@@ -87,7 +87,7 @@ class Proving:
 
         Raises NotFound, NotPermitted, NotInACheckpoint, and GrantWithdrawn (A14).
         """
-        operation, place = _proving(entity_id)
+        operation, place = reading(entity_id, PROVE_ENTRY)
         permit = await self._access.require(cause.actor, operation, place)
         staff = await self._access.is_staff(cause.actor)
         asked = (self._database, cause.actor, entity_id)
@@ -99,7 +99,7 @@ class Proving:
         if kept is None or found is None or kept["leaf"] >= found[0]:
             raise NotInACheckpoint
         if not place:
-            permit = await self._access.require(cause.actor, *_proving(shown[0]["via"] or ""))
+            permit = await self._access.require(cause.actor, *reading(shown[0]["via"] or "", PROVE_ENTRY))
         read = HistoryRead(reading_id=new_id("reading"), entity_id=entity_id, entries=1)
         await self._streams.change(READINGS, read.reading_id, lambda _: [read], permit.covers(cause))
         hashes = await ranges_in(self._database, inclusion(kept["leaf"], found[0]))
@@ -114,13 +114,6 @@ class Proving:
         if note is None:
             raise NotFound
         return note
-
-
-def _proving(entity_id: str) -> tuple[Operation, str]:
-    """The operation on a place, if the entity is one; else anywhere."""
-    if kind_of(entity_id) in PLACES:
-        return at(PROVE_ENTRY, entity_id), entity_id
-    return replace(PROVE_ENTRY, on="anywhere"), ""
 
 
 def _is_whole(shown: Row, kept: Row) -> bool:

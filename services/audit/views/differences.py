@@ -8,15 +8,13 @@ In the order in which the differences were made, so a page costs its own lines, 
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, LiteralString, Self
 
 from services.audit.views.access_then import Ours, grants_in_reach, stood
+from shared.clock import microseconds, moment_of
 from shared.database import Row
 from shared.ids import kind_of
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +26,13 @@ class Cursor:
     key: str = ""
 
     def __str__(self) -> str:
-        return f"{(self.at - _EPOCH) // _MICROSECOND}.{self.event_id}.{self.key}"
+        return f"{microseconds(self.at)}.{self.event_id}.{self.key}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read the text form back; whoever takes the text in has checked its form."""
         at, event_id, key = text.split(".", 2)
-        return cls(_EPOCH + int(at) * _MICROSECOND, event_id, key)
+        return cls(moment_of(int(at)), event_id, key)
 
     @classmethod
     def behind(cls, line: Row) -> Self:

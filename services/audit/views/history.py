@@ -10,19 +10,17 @@ stays good; what arrives late from another service stands where it belongs.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, ClassVar, LiteralString, Self
 
 from services.audit.about import about, people, places
 from services.profiles.reach import ASKER_IS_STAFF
 from shared.actor import Actor
+from shared.clock import microseconds, moment_of
 from shared.database import Database, Row
 from shared.envelope import Recorded
 from shared.errors import Refusal
 from shared.eventstore.statement import Statement
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class History:
@@ -112,13 +110,13 @@ class Cursor:
     until: datetime = datetime(9999, 1, 1, tzinfo=UTC)
 
     def __str__(self) -> str:
-        return f"{(self.at - _EPOCH) // _MICROSECOND}-{self.event_id}-{(self.until - _EPOCH) // _MICROSECOND}"
+        return f"{microseconds(self.at)}-{self.event_id}-{microseconds(self.until)}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read the text form back; whoever takes the text in has checked its form."""
         at, event_id, until = text.split("-")
-        return cls(_EPOCH + int(at) * _MICROSECOND, event_id, _EPOCH + int(until) * _MICROSECOND)
+        return cls(moment_of(int(at)), event_id, moment_of(int(until)))
 
 
 _COLUMNS: LiteralString = (

@@ -114,10 +114,10 @@ class BulkOrdering:
         while True:
             self._sent.clear()
             try:
-                while await self.work():
-                    pass
-            except RevocationsNotHeard:
-                pass  # whoever listens has said so
+                with suppress(RevocationsNotHeard):  # whoever listens has said so
+                    there_may_be_more = True
+                    while there_may_be_more:
+                        there_may_be_more = await self.work()
             except (Unavailable, psycopg.Error) as failure:
                 log.warning("bulk orders wait", error=repr(failure))
             with suppress(TimeoutError):

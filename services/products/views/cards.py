@@ -63,8 +63,7 @@ class PaymentCards:
     def changes(self, recorded: Recorded) -> Iterable[Statement]:
         match recorded.data:
             case PaymentCardAdded(card_id=card, product_id=product) as added:
-                yield _kept(recorded, added, card)
-                yield Statement("UPDATE payment_cards SET product_id = %s WHERE card_id = %s", (product, card))
+                yield _kept(recorded, added, card, product)
             case PaymentCardReplaced(card_id=old, new_card_id=new) as replaced:
                 yield _kept(recorded, replaced, new)
                 yield Statement(
@@ -87,12 +86,14 @@ class PaymentCards:
                 pass
 
 
-def _kept(recorded: Recorded, event: PaymentCardAdded | PaymentCardReplaced, card_id: str) -> Statement:
+def _kept(
+    recorded: Recorded, event: PaymentCardAdded | PaymentCardReplaced, card_id: str, product_id: str | None = None
+) -> Statement:
     return Statement(
-        "INSERT INTO payment_cards (card_id, cards_id, account_id, brand, last_four, expiry_month, expiry_year, "
-        "good_until, charged, added_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, false, %s)",
+        "INSERT INTO payment_cards (card_id, cards_id, account_id, product_id, brand, last_four, expiry_month, "
+        "expiry_year, good_until, charged, added_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, false, %s)",
         (
-            *(card_id, event.cards_id, event.account_id, event.brand, event.last_four),
+            *(card_id, event.cards_id, event.account_id, product_id, event.brand, event.last_four),
             *(event.expiry_month, event.expiry_year, good_until(event.expiry_month, event.expiry_year), recorded.time),
         ),
     )

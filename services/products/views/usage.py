@@ -6,10 +6,11 @@ journeys of others are stored. The same rows are answered as pages and as lines 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final, LiteralString, Self
 
 from shared.actor import Actor
+from shared.clock import microseconds, moment_of
 from shared.database import Database, Row
 from shared.free_text import folded
 
@@ -22,7 +23,6 @@ COLUMNS: Final[tuple[LiteralString, ...]] = (
     *("payment", "currency", "net", "vat", "amount"),
 )
 """What is told of a journey, in the order of the file; another order or name would break whoever reads files."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class Cursor:
     @classmethod
     def read(cls, text: str) -> Self:
         """From the text that `str` makes of it: microseconds and the journey, with a dot between."""
-        microseconds, _, journey_id = text.partition(".")
-        return cls(_EPOCH + timedelta(microseconds=int(microseconds)), journey_id)
+        at, _, journey_id = text.partition(".")
+        return cls(moment_of(int(at)), journey_id)
 
     def __str__(self) -> str:
-        return f"{(self.at - _EPOCH) // timedelta(microseconds=1)}.{self.journey_id}"
+        return f"{microseconds(self.at)}.{self.journey_id}"
 
 
 @dataclass(frozen=True, slots=True)
